@@ -1,0 +1,39 @@
+# Each line is a command that a person could type. `make` alone lists them.
+SHELL := /bin/bash
+export PATH := $(CURDIR)/.tools/bin:$(PATH)
+WEIRGATE := target/debug/weirgate
+
+.PHONY: help setup setup-run setup-test filters build run test lint clean
+
+help: ## List what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: setup-run setup-test ## Install what is missing, into .tools where that can be
+
+setup-run:
+	@filters/toolchain.sh
+	@envoy/setup.sh
+
+setup-test:
+	@tests/setup.sh
+
+filters: setup-run ## Build the three wasm filters into target/filters
+	filters/build.sh
+
+build: ## Build the service and the mock provider
+	cargo build
+
+run: filters build ## Start the gateway: with your providers' keys if they are set, else with a mock provider
+	deploy/run.sh
+
+test: setup filters build ## Run every test
+	cargo test --workspace --quiet
+	.tools/venv/bin/pytest -q tests/e2e
+
+lint: ## Check style and lints
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+
+clean: ## Remove what was built, and keep what was installed
+	rm -rf target

@@ -1,0 +1,117 @@
+//! The JSON configuration of each filter, written by `weirgate render` and read when the filter starts.
+//! A field that a filter does not know is an error, so that a misspelt rule cannot pass unnoticed.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Configuration of `provider-select`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProviderSelect {
+    /// Rules on request headers; the first that matches applies.
+    pub rules: Vec<HeaderRule>,
+    /// Set where the filter stands in the upstream chain of one provider. Such an instance only prepares the request for
+    /// that provider.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<Upstream>,
+}
+
+/// What a request must look like for one provider that speaks the client's dialect.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Upstream {
+    /// The path of the provider's API, such as `/v1`, which goes before the endpoint.
+    pub base_path: String,
+    /// The provider's name of the model, which replaces the one in the body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+}
+
+/// Chooses a provider or a model by a request header.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeaderRule {
+    /// The header's name, in lower case.
+    pub header: String,
+    /// The value that must be equal; absent: any value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exact: Option<String>,
+    /// What the value must begin with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// The provider to use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// The model to use in place of the one in the body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+}
+
+/// Configuration of `prompt-guard`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PromptGuard {
+    /// The rules, all of which a prompt must pass.
+    pub rules: Vec<GuardRule>,
+}
+
+/// One rule over the text of a prompt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GuardRule {
+    /// The name by which a refusal names the rule.
+    pub name: String,
+    /// Whether a match refuses the prompt, or the lack of one.
+    pub action: GuardAction,
+    /// A regular expression in the syntax of Rust's `regex`, which has no backtracking.
+    pub pattern: String,
+    /// The roles whose text is looked at; empty: every role.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<String>,
+    /// Which messages are looked at.
+    #[serde(default)]
+    pub messages: GuardScope,
+}
+
+/// What a guard rule does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GuardAction {
+    /// Text that matches is refused.
+    Deny,
+    /// Text that matches no allow rule is refused.
+    Allow,
+}
+
+/// Which messages a guard rule looks at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GuardScope {
+    /// All of them.
+    #[default]
+    All,
+    /// Only the last one of the roles that the rule names.
+    Last,
+}
+
+/// Configuration of `token-counter`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TokenCounter {
+    /// How to count for a model that clients name. Others are counted by what their name says.
+    pub models: BTreeMap<String, Tokenizer>,
+    /// Ask OpenAI-dialect providers for usage in streams, and keep it from clients that did not ask.
+    pub include_usage: bool,
+}
+
+/// How the tokens of a model are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tokenizer {
+    /// Exactly, by the encoding of GPT-4o and later.
+    O200k,
+    /// Exactly, by the encoding of GPT-4 and GPT-3.5.
+    Cl100k,
+    /// By the o200k count times a factor, for families whose encoding is not public.
+    Estimate(f64),
+}

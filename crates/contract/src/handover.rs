@@ -1,0 +1,82 @@
+//! What one part tells another through Envoy, as JSON.
+
+use serde::{Deserialize, Serialize};
+use weirgate_dialect::usage::Usage;
+use weirgate_dialect::{Dialect, Operation};
+
+/// What `provider-select` read from a request. Record needs it for requests that decide never saw.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestHead {
+    /// The client's dialect.
+    pub dialect: Dialect,
+    /// What is asked for.
+    pub operation: Operation,
+    /// The model asked for; empty if the request names none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub model: String,
+    /// Whether the answer is to be streamed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stream: bool,
+    /// SHA-256 of the client's key, in hexadecimal; empty without a key.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub key_digest: String,
+    /// Why a filter refused the request, if one did: the error's code.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub refused: String,
+}
+
+/// What decide settled on. Record needs it to settle the reservation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// The reservation to settle: unique per request, chosen by decide, never by a client.
+    pub id: String,
+    /// The name of the key; empty if none was accepted.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub key: String,
+    /// The model asked for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub model: String,
+    /// Tokens counted in the prompt.
+    #[serde(default)]
+    pub input_tokens: u64,
+    /// Tokens of output that were reserved.
+    #[serde(default)]
+    pub output_tokens: u64,
+    /// Micro-dollars that were reserved.
+    #[serde(default)]
+    pub reserved_micros: u64,
+    /// Why decide refused, if it did: the error's code.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub refused: String,
+}
+
+/// What `token-counter` saw of one answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counted {
+    /// The tokens.
+    #[serde(flatten)]
+    pub usage: Usage,
+    /// Where the figures come from.
+    pub source: CountSource,
+    /// The provider's service tier, such as `batch` or `priority`; empty for the standard one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tier: String,
+    /// Whether the answer was seen to its end.
+    #[serde(default)]
+    pub complete: bool,
+}
+
+/// Where a usage figure comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CountSource {
+    /// The provider's own usage block.
+    Provider,
+    /// Weirgate's own count of what passed.
+    Counted,
+    /// Nothing was generated as far as can be known: the request was refused or failed.
+    #[default]
+    Nothing,
+    /// Nobody can know: charged as it was reserved.
+    Reserved,
+}

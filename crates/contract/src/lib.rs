@@ -1,0 +1,88 @@
+//! Every name that the filters, the service and Envoy's configuration must agree on.
+//!
+//! Nothing is computed here. A name that stands in two places of the code stands here instead.
+
+pub mod filter_config;
+pub mod handover;
+
+/// Request headers inside Envoy. `provider-select` removes all that clients send under this prefix and
+/// sets its own; the last filter before a provider removes them again.
+pub mod request_header {
+    /// The prefix that belongs to Weirgate.
+    pub const PREFIX: &str = "x-weirgate-";
+    /// The provider chosen by the client or by a header rule. Absent: decide chooses.
+    pub const PROVIDER: &str = "x-weirgate-provider";
+    /// The model asked for, from the body, the client's header or a header rule.
+    pub const MODEL: &str = "x-weirgate-model";
+    /// The client's dialect: see [`weirgate_dialect::Dialect::as_str`].
+    pub const DIALECT: &str = "x-weirgate-dialect";
+    /// What is asked for: see [`weirgate_dialect::Operation::as_str`].
+    pub const OPERATION: &str = "x-weirgate-operation";
+    /// `1` if the answer is to be streamed.
+    pub const STREAM: &str = "x-weirgate-stream";
+    /// The client's cap on generated tokens, if it set one.
+    pub const MAX_TOKENS: &str = "x-weirgate-max-tokens";
+    /// SHA-256 of the client's key in lower-case hexadecimal. The key itself leaves no filter.
+    pub const KEY_DIGEST: &str = "x-weirgate-key-digest";
+    /// Tokens counted in the prompt.
+    pub const INPUT_TOKENS: &str = "x-weirgate-input-tokens";
+    /// Names of the filters that saw this request, in order. Only on probes.
+    pub const CHAIN: &str = "x-weirgate-chain";
+    /// The secret of the probe that `/readyz` sends through the listener.
+    pub const PROBE: &str = "x-weirgate-probe";
+    /// Headers in which a client may send its key, in the order in which they are looked at.
+    pub const CREDENTIALS: [&str; 4] = ["authorization", "x-api-key", "api-key", "x-goog-api-key"];
+}
+
+/// Response headers that Weirgate adds.
+pub mod response_header {
+    /// How many attempts it took.
+    pub const ATTEMPTS: &str = "x-weirgate-attempts";
+    /// The deployment that answered, as `provider/model`.
+    pub const DEPLOYMENT: &str = "x-weirgate-deployment";
+    /// Fields of the request that the provider cannot take and that were left out.
+    pub const DROPPED: &str = "x-weirgate-dropped-fields";
+}
+
+/// Dynamic metadata.
+pub mod metadata {
+    /// The namespace of what decide tells record.
+    pub const NAMESPACE: &str = "weirgate";
+    /// The key in [`NAMESPACE`] that holds a [`crate::handover::Decision`] as JSON.
+    pub const DECISION: &str = "decision";
+    /// The namespace and key from which Envoy's `priority_group` takes the order of clusters.
+    pub const ROUTING_NAMESPACE: &str = "envoy.filters.http.ext_proc";
+    /// See [`ROUTING_NAMESPACE`].
+    pub const PRIORITY_GROUPS: &str = "priority_groups";
+}
+
+/// Filter state. A name set from wasm gets the prefix `wasm.` outside.
+pub mod filter_state {
+    /// A [`crate::handover::RequestHead`] as JSON, set by `provider-select`.
+    pub const REQUEST: &str = "weirgate_request";
+    /// The client's path after `/v1`, from which the upstream filters make the provider's path.
+    pub const ENDPOINT: &str = "weirgate_endpoint";
+    /// A [`crate::handover::Counted`] as JSON, set by `token-counter`.
+    pub const USAGE: &str = "weirgate_usage";
+}
+
+/// gRPC metadata by which an upstream filter says what to translate: set once in Envoy's configuration,
+/// so that translate needs no state and no configuration of its own.
+pub mod translate_metadata {
+    /// The client's dialect.
+    pub const FROM: &str = "x-weirgate-from";
+    /// The provider's dialect.
+    pub const TO: &str = "x-weirgate-to";
+    /// The path of the provider's API, such as `/v1`.
+    pub const PATH: &str = "x-weirgate-base-path";
+    /// The provider's name of the model. Absent: the body's stays.
+    pub const MODEL: &str = "x-weirgate-upstream-model";
+    /// `reject` or `drop`: what to do with a field that cannot be carried.
+    pub const UNSUPPORTED: &str = "x-weirgate-unsupported";
+}
+
+/// Paths that the gateway answers itself.
+pub mod path {
+    /// The probe of `/readyz`.
+    pub const PROBE: &str = "/.weirgate/probe";
+}

@@ -1,0 +1,238 @@
+//! The few fields of a request body that routing needs.
+//!
+//! The body is read once, in order, and nothing is kept but these fields: a prompt of ten megabytes costs a
+//! scan, not a tree. A field that stands twice is refused, so that no two readers of one body can disagree.
+
+use crate::error::{ClientError, ErrorKind};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// What routing needs to know of a request body.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    /// The model asked for.
+    pub model: Option<String>,
+    /// Where the model's JSON string stands in the body, quotes included.
+    pub model_span: Option<Range<usize>>,
+    /// Whether the answer is to be streamed.
+    pub stream: bool,
+    /// The most tokens the client wants generated, over all choices.
+    pub max_tokens: Option<u64>,
+    /// Whether the client asked for usage at the end of a stream.
+    pub include_usage: bool,
+    /// Where the value of `stream_options` stands in the body.
+    pub stream_options_span: Option<Range<usize>>,
+    /// The first byte after the opening brace.
+    pub first_field: usize,
+}
+
+#[derive(Deserialize)]
+struct Fields<'a> {
+    #[serde(borrow, default)]
+    model: Option<&'a RawValue>,
+    #[serde(default)]
+    stream: Option<bool>,
+    #[serde(default)]
+    max_tokens: Option<u64>,
+    #[serde(default)]
+    max_completion_tokens: Option<u64>,
+    #[serde(default)]
+    max_output_tokens: Option<u64>,
+    #[serde(default)]
+    n: Option<u64>,
+    #[serde(borrow, default, deserialize_with = "also_null")]
+    stream_options: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize, Default)]
+struct StreamOptions {
+    #[serde(default)]
+    include_usage: Option<bool>,
+}
+
+/// Keeps a `null` as a value, which an edit must replace where it stands.
+fn also_null<'de: 'a, 'a, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<&'a RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+/// Reads the head of a JSON request body.
+///
+/// # Errors
+/// [`ErrorKind::InvalidRequest`] with line and column if the body is no JSON object or a field has the wrong type.
+pub fn read(body: &[u8]) -> Result<Head, ClientError> {
+    let fields: Fields<'_> = object(body)?;
+    let model = fields.model.map(|raw| string(raw.get(), "model")).transpose()?;
+    let stream_options = match fields.stream_options {
+        Some(raw) if raw.get() != "null" => serde_json::from_str(raw.get())
+            .map_err(|error| wrong_type("stream_options", &format!("must be an object: {error}")))?,
+        _ => StreamOptions::default(),
+    };
+    let cap = fields.max_completion_tokens.or(fields.max_tokens).or(fields.max_output_tokens);
+    let first_field = body.iter().position(|&byte| byte == b'{').map_or(0, |brace| brace + 1);
+    Ok(Head {
+        model: model.map(Cow::into_owned),
+        model_span: fields.model.and_then(|raw| span(body, raw)),
+        stream: fields.stream.unwrap_or(false),
+        max_tokens: cap.map(|tokens| tokens.saturating_mul(fields.n.unwrap_or(1).max(1))),
+        include_usage: stream_options.include_usage.unwrap_or(false),
+        stream_options_span: fields.stream_options.and_then(|raw| span(body, raw)),
+        first_field,
+    })
+}
+
+/// An edit of a body: put `text` in place of the bytes in `span`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edit {
+    /// The bytes to replace; empty to insert.
+    pub span: Range<usize>,
+    /// What to put there.
+    pub text: String,
+}
+
+impl Head {
+    /// The edit that makes a streamed OpenAI request ask for usage, or `None` if it does already.
+    pub fn ask_for_usage(&self, body: &[u8]) -> Option<Edit> {
+        if self.include_usage {
+            return None;
+        }
+        let Some(span) = self.stream_options_span.clone() else {
+            return Some(Edit {
+                span: self.first_field..self.first_field,
+                text: r#""stream_options":{"include_usage":true},"#.to_owned(),
+            });
+        };
+        // Keeps what else the client put there, such as include_obfuscation.
+        let mut options: serde_json::Map<String, serde_json::Value> =
+            body.get(span.clone()).and_then(|text| serde_json::from_slice(text).ok()).unwrap_or_default();
+        options.insert("include_usage".to_owned(), true.into());
+        Some(Edit { span, text: serde_json::Value::Object(options).to_string() })
+    }
+
+    /// The edit that puts another model in place of the one in the body.
+    pub fn set_model(&self, model: &str) -> Edit {
+        let quoted = serde_json::Value::from(model).to_string();
+        match &self.model_span {
+            Some(span) => Edit { span: span.clone(), text: quoted },
+            None => Edit { span: self.first_field..self.first_field, text: format!("\"model\":{quoted},") },
+        }
+    }
+}
+
+/// Reads a body that must be a JSON object. (serde alone would take a list of the fields' values as well.)
+pub(crate) fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ClientError> {
+    match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'{') => serde_json::from_slice(body).map_err(|error| invalid_json(&error)),
+        Some(_) => Err(ClientError::new(
+            ErrorKind::InvalidRequest,
+            "invalid_json",
+            "the body is not valid: a JSON object is needed, line 1 column 1",
+        )),
+        None => Err(ClientError::new(
+            ErrorKind::InvalidRequest,
+            "invalid_json",
+            "the body is empty: a JSON object is needed",
+        )),
+    }
+}
+
+/// The error for bytes that are not the JSON they should be, saying where.
+fn invalid_json(error: &serde_json::Error) -> ClientError {
+    // serde_json ends its text with " at line L column C" already.
+    ClientError::new(ErrorKind::InvalidRequest, "invalid_json", format!("the body is not valid: {error}"))
+}
+
+fn wrong_type(field: &str, message: &str) -> ClientError {
+    ClientError::new(ErrorKind::InvalidRequest, "invalid_type", format!("{field} {message}"))
+        .with_param(field)
+}
+
+fn string<'a>(raw: &'a str, field: &str) -> Result<Cow<'a, str>, ClientError> {
+    let plain = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    match plain {
+        Some(text) if !text.contains('\\') => Ok(Cow::Borrowed(text)),
+        Some(_) => {
+            serde_json::from_str(raw).map(Cow::Owned).map_err(|_| wrong_type(field, "must be a string"))
+        }
+        None => Err(wrong_type(field, "must be a string")),
+    }
+}
+
+/// Where a borrowed value stands in the body it was borrowed from.
+fn span(body: &[u8], raw: &RawValue) -> Option<Range<usize>> {
+    let start = (raw.get().as_ptr() as usize).checked_sub(body.as_ptr() as usize)?;
+    let end = start.checked_add(raw.get().len())?;
+    (end <= body.len()).then_some(start..end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn edited(body: &str, edit: Edit) -> String {
+        let mut bytes = body.as_bytes().to_vec();
+        bytes.splice(edit.span, edit.text.into_bytes());
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn reads_what_routing_needs_and_nothing_else() {
+        let body = br#"{"messages":[{"role":"user","content":"hi"}], "model" : "gpt-4o", "stream":true, "max_tokens":7,"n":2}"#;
+        let head = read(body).unwrap();
+        assert_eq!(head.model.as_deref(), Some("gpt-4o"));
+        assert_eq!(&body[head.model_span.clone().unwrap()], b"\"gpt-4o\"");
+        assert!(head.stream);
+        assert_eq!(head.max_tokens, Some(14));
+        assert!(!head.include_usage);
+    }
+
+    #[test]
+    fn broken_json_says_where() {
+        let error = read(b"{\"model\": \"x\",\n \"stream\": tru}").unwrap_err();
+        assert_eq!(error.status(), 400);
+        assert!(error.message.contains("line 2 column"), "{}", error.message);
+        assert!(read(b"[]").is_err());
+        assert!(read(b"").is_err());
+        assert_eq!(read(br#"{"model": 5}"#).unwrap_err().param.as_deref(), Some("model"));
+    }
+
+    #[test]
+    fn a_model_given_twice_is_refused() {
+        assert!(read(br#"{"model":"cheap","model":"dear"}"#).unwrap_err().message.contains("duplicate"));
+    }
+
+    #[test]
+    fn asking_for_usage_keeps_the_rest_of_the_body() {
+        let body = r#"{"model":"a","stream":true}"#;
+        let edit = read(body.as_bytes()).unwrap().ask_for_usage(body.as_bytes()).unwrap();
+        assert_eq!(
+            edited(body, edit),
+            r#"{"stream_options":{"include_usage":true},"model":"a","stream":true}"#
+        );
+        let body = r#"{"stream_options": {"include_obfuscation":false}, "model":"a"}"#;
+        let edit = read(body.as_bytes()).unwrap().ask_for_usage(body.as_bytes()).unwrap();
+        assert_eq!(
+            edited(body, edit),
+            r#"{"stream_options": {"include_obfuscation":false,"include_usage":true}, "model":"a"}"#
+        );
+        let body = r#"{"stream_options":null,"model":"a"}"#;
+        let edit = read(body.as_bytes()).unwrap().ask_for_usage(body.as_bytes()).unwrap();
+        assert_eq!(edited(body, edit), r#"{"stream_options":{"include_usage":true},"model":"a"}"#);
+        let body = br#"{"stream_options":{"include_usage":true}}"#;
+        assert_eq!(read(body).unwrap().ask_for_usage(body), None);
+    }
+
+    #[test]
+    fn the_model_is_replaced_where_it_stands() {
+        let body = r#"{"model":"a\"b","x":1}"#;
+        let head = read(body.as_bytes()).unwrap();
+        assert_eq!(head.model.as_deref(), Some("a\"b"));
+        assert_eq!(edited(body, head.set_model("c\"d")), r#"{"model":"c\"d","x":1}"#);
+        let body = r#"{"x":1}"#;
+        let head = read(body.as_bytes()).unwrap();
+        assert_eq!(edited(body, head.set_model("m")), r#"{"model":"m","x":1}"#);
+    }
+}

@@ -1,0 +1,23 @@
+//! The wire formats of the model providers, and the translations between them.
+//!
+//! This crate knows bytes and JSON, nothing of Envoy, sockets or clocks. It is compiled both into the
+//! wasm filters and into the service.
+//!
+//! * [`Dialect`] and [`Operation`] name what a client speaks and asks for.
+//! * [`head`] reads the few fields that routing needs, without a JSON tree.
+//! * [`prompt`] shows the text of a request to the guard and the token counter.
+//! * [`error`] writes an error the way the client's API would.
+//! * [`answer`] and [`usage`] read what an answer cost.
+//! * [`sse`] cuts a byte stream into server-sent events.
+//! * [`translate`] rewrites requests and answers from one dialect to another.
+
+pub mod answer;
+pub mod error;
+pub mod head;
+mod names;
+pub mod prompt;
+pub mod sse;
+pub mod translate;
+pub mod usage;
+
+pub use names::{Dialect, Operation};

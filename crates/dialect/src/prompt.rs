@@ -1,0 +1,400 @@
+//! The text of a request, whatever its dialect, borrowed from the body.
+//!
+//! Every string that a model may read is listed, also those in places that this code has never heard of: a
+//! guard that looked only into the fields it knows could be passed by the next one that a vendor adds.
+//! What a model does not read as text (identifiers, image data, addresses) is left out.
+
+use crate::error::{ClientError, ErrorKind};
+use crate::head::object;
+use serde::Deserialize;
+use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+
+/// The prompt of one request.
+#[derive(Debug, Default)]
+pub struct Prompt<'a> {
+    /// The messages in order; a separate `system` field stands first, as a message of that role.
+    pub messages: Vec<Message<'a>>,
+    /// The definitions of tools, as JSON text.
+    pub tools: Option<&'a str>,
+    /// The schema that the answer must have, as JSON text.
+    pub response_format: Option<&'a str>,
+}
+
+/// One message.
+#[derive(Debug, Default)]
+pub struct Message<'a> {
+    /// Who speaks; empty if the message does not say.
+    pub role: Cow<'a, str>,
+    /// The speaker's name, if one is given.
+    pub name: Option<Cow<'a, str>>,
+    /// Every text in the message, in order: its content, calls of tools, their results.
+    pub texts: Vec<Cow<'a, str>>,
+    /// How many calls of tools the message makes.
+    pub tool_calls: usize,
+    /// Images, each with whether only a coarse look was asked for.
+    pub images: Vec<ImageDetail>,
+}
+
+/// How closely a model is to look at an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImageDetail {
+    /// A thumbnail.
+    Low,
+    /// The image itself, or left to the provider.
+    High,
+}
+
+/// Reads the prompt of a chat or messages request.
+///
+/// # Errors
+/// [`ErrorKind::InvalidRequest`], with line and column, if the body is not what the API asks for.
+pub fn read(body: &[u8]) -> Result<Prompt<'_>, ClientError> {
+    let fields: Fields<'_> = object(body)?;
+    let mut prompt = Prompt {
+        messages: Vec::new(),
+        tools: fields.tools.or(fields.functions).map(RawValue::get).filter(|text| *text != "null"),
+        response_format: fields.response_format.map(RawValue::get).filter(|text| *text != "null"),
+    };
+    if let Some(mut system) = fields.system {
+        system.role = Cow::Borrowed("system");
+        prompt.messages.push(system);
+    }
+    match fields.messages {
+        Some(messages) => prompt.messages.extend(messages),
+        None => {
+            return Err(ClientError::new(
+                ErrorKind::InvalidRequest,
+                "missing_field",
+                "messages is missing: a list of messages is needed",
+            )
+            .with_param("messages"));
+        }
+    }
+    Ok(prompt)
+}
+
+#[derive(Deserialize)]
+struct Fields<'a> {
+    #[serde(borrow, default)]
+    messages: Option<Vec<Message<'a>>>,
+    #[serde(borrow, default, deserialize_with = "system")]
+    system: Option<Message<'a>>,
+    #[serde(borrow, default)]
+    tools: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    functions: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    response_format: Option<&'a RawValue>,
+}
+
+fn system<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Message<'a>>, D::Error> {
+    let mut message = Message::default();
+    Collect { into: &mut message, key: "content", keys_are_text: false }.deserialize(deserializer)?;
+    Ok((!message.texts.is_empty()).then_some(message))
+}
+
+/// A string borrowed from the input where it holds no escapes.
+struct Text<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextVisitor;
+        impl<'de> Visitor<'de> for TextVisitor {
+            type Value = Text<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(TextVisitor)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Message<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct MessageVisitor;
+        impl<'de> Visitor<'de> for MessageVisitor {
+            type Value = Message<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a message, which is an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut message = Message::default();
+                let mut role_seen = false;
+                while let Some(Text(key)) = map.next_key()? {
+                    match key.as_ref() {
+                        "role" if role_seen => return Err(de::Error::duplicate_field("role")),
+                        "role" => {
+                            message.role = map.next_value::<Text<'de>>()?.0;
+                            role_seen = true;
+                        }
+                        "name" => message.name = map.next_value::<Option<Text<'de>>>()?.map(|text| text.0),
+                        _ => map.next_value_seed(Collect {
+                            into: &mut message,
+                            key: &key,
+                            keys_are_text: false,
+                        })?,
+                    }
+                }
+                Ok(message)
+            }
+        }
+        deserializer.deserialize_map(MessageVisitor)
+    }
+}
+
+/// Keys whose strings no model reads as text.
+fn is_reference(key: &str) -> bool {
+    matches!(
+        key,
+        "type"
+            | "id"
+            | "tool_call_id"
+            | "tool_use_id"
+            | "call_id"
+            | "index"
+            | "url"
+            | "file_id"
+            | "file_data"
+            | "media_type"
+            | "format"
+            | "signature"
+            | "encrypted_content"
+            | "cache_control"
+            | "detail"
+    )
+}
+
+/// Collects every text below one JSON value.
+struct Collect<'m, 'de, 'k> {
+    into: &'m mut Message<'de>,
+    /// The key under which the value stands.
+    key: &'k str,
+    /// Whether the keys below are part of the text too: the arguments of a tool call are.
+    keys_are_text: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for Collect<'_, 'de, '_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Collect<'_, 'de, '_> {
+    fn text(self, text: Cow<'de, str>) {
+        if self.key == "detail"
+            && text == "low"
+            && let Some(image) = self.into.images.last_mut()
+        {
+            *image = ImageDetail::Low;
+        }
+        if self.keys_are_text || !is_reference(self.key) {
+            self.into.texts.push(text);
+        }
+    }
+}
+
+impl<'de> Visitor<'de> for Collect<'_, 'de, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string, a list or an object")
+    }
+
+    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<(), E> {
+        self.text(Cow::Borrowed(text));
+        Ok(())
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<(), E> {
+        self.text(Cow::Owned(text.to_owned()));
+        Ok(())
+    }
+
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E: de::Error>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        let Self { into, key, keys_are_text } = self;
+        while seq.next_element_seed(Collect { into: &mut *into, key, keys_are_text })?.is_some() {
+            if key == "tool_calls" {
+                into.tool_calls += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Self { into, key: parent, keys_are_text } = self;
+        // The data of an image or a file is text only where the object says so, and may stand before the
+        // field that says it.
+        let mut data: Option<Cow<'de, str>> = None;
+        let mut is_text = false;
+        if parent == "image_url" {
+            into.images.push(ImageDetail::High);
+        }
+        while let Some(Text(key)) = map.next_key()? {
+            if keys_are_text {
+                into.texts.push(key.clone());
+            }
+            match key.as_ref() {
+                "type" if !keys_are_text => {
+                    let kind = map.next_value::<Text<'de>>()?.0;
+                    is_text |= kind == "text";
+                    match kind.as_ref() {
+                        "tool_use" => into.tool_calls += 1,
+                        "image" => into.images.push(ImageDetail::High),
+                        _ => {}
+                    }
+                }
+                "data" if !keys_are_text => {
+                    if let MaybeText(Some(text)) = map.next_value::<MaybeText<'de>>()? {
+                        data = Some(text)
+                    }
+                }
+                _ => map.next_value_seed(Collect {
+                    into: &mut *into,
+                    key: &key,
+                    keys_are_text: keys_are_text || key == "input" || key == "arguments",
+                })?,
+            }
+        }
+        if let Some(text) = data.filter(|_| is_text) {
+            into.texts.push(text);
+        }
+        Ok(())
+    }
+}
+
+/// A string, or anything else, which is passed over.
+struct MaybeText<'a>(Option<Cow<'a, str>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for MaybeText<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&'de RawValue>::deserialize(deserializer)?.get();
+        if raw.starts_with('"') {
+            serde_json::from_str::<Text<'de>>(raw).map(|text| Self(Some(text.0))).map_err(de::Error::custom)
+        } else {
+            serde_json::from_str::<IgnoredAny>(raw).map(|_| Self(None)).map_err(de::Error::custom)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(body: &str) -> Vec<(String, Vec<String>)> {
+        read(body.as_bytes())
+            .unwrap()
+            .messages
+            .iter()
+            .map(|message| {
+                (message.role.to_string(), message.texts.iter().map(ToString::to_string).collect())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn chat_content_is_a_string_or_parts() {
+        assert_eq!(
+            texts(
+                r#"{"messages":[{"role":"system","content":"be brief"},
+                {"role":"user","content":[{"type":"text","text":"a\nb"},
+                  {"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA","detail":"low"}}]},
+                {"role":"assistant","content":null,"tool_calls":[{"id":"c1","type":"function",
+                  "function":{"name":"look","arguments":"{\"q\":1}"}}]},
+                {"role":"tool","tool_call_id":"c1","content":"found"}]}"#
+            ),
+            [
+                ("system".to_owned(), vec!["be brief".to_owned()]),
+                ("user".to_owned(), vec!["a\nb".to_owned()]),
+                ("assistant".to_owned(), vec!["look".to_owned(), "{\"q\":1}".to_owned()]),
+                ("tool".to_owned(), vec!["found".to_owned()]),
+            ]
+        );
+    }
+
+    #[test]
+    fn images_and_tool_calls_are_counted() {
+        let body = r#"{"messages":[{"role":"user","content":[
+            {"type":"image_url","image_url":{"url":"x","detail":"low"}},
+            {"type":"image","source":{"type":"base64","media_type":"image/png","data":"AAAA"}}]},
+            {"role":"assistant","content":[{"type":"tool_use","id":"t","name":"f","input":{"k":"v"}}]}]}"#;
+        let prompt = read(body.as_bytes()).unwrap();
+        assert_eq!(prompt.messages[0].images, [ImageDetail::Low, ImageDetail::High]);
+        assert!(prompt.messages[0].texts.is_empty());
+        assert_eq!(prompt.messages[1].tool_calls, 1);
+        assert_eq!(prompt.messages[1].texts, ["f", "k", "v"]);
+    }
+
+    #[test]
+    fn anthropic_system_and_documents_are_text() {
+        assert_eq!(
+            texts(
+                r#"{"system":[{"type":"text","text":"sys"}],"messages":[{"role":"user","content":[
+                {"type":"document","source":{"data":"plain","type":"text","media_type":"text/plain"}},
+                {"type":"document","source":{"type":"base64","data":"AAAA"}},
+                {"type":"tool_result","tool_use_id":"t","content":[{"type":"text","text":"res"}]}]}]}"#
+            ),
+            [
+                ("system".to_owned(), vec!["sys".to_owned()]),
+                ("user".to_owned(), vec!["plain".to_owned(), "res".to_owned()]),
+            ]
+        );
+    }
+
+    #[test]
+    fn text_in_a_field_nobody_knows_is_seen() {
+        assert_eq!(
+            texts(
+                r#"{"messages":[{"role":"user","content":[{"type":"new","deep":{"er":["secret"]}}],"aside":"psst"}]}"#
+            ),
+            [("user".to_owned(), vec!["secret".to_owned(), "psst".to_owned()])]
+        );
+    }
+
+    #[test]
+    fn a_prompt_of_the_wrong_shape_is_refused_with_its_place() {
+        for body in [r#"{"messages":"hi"}"#, r#"{"messages":["hi"]}"#, r#"{"messages":[{"role":5}]}"#, "{}"] {
+            let error = read(body.as_bytes()).unwrap_err();
+            assert_eq!(error.status(), 400, "{body}");
+        }
+    }
+
+    #[test]
+    fn deep_nesting_is_an_error_and_not_a_stack_overflow() {
+        let body = format!(
+            r#"{{"messages":[{{"role":"user","content":{}{}}}]}}"#,
+            "[".repeat(100_000),
+            "]".repeat(100_000)
+        );
+        assert_eq!(read(body.as_bytes()).unwrap_err().status(), 400);
+    }
+}

@@ -1,0 +1,203 @@
+//! Rewrites requests and answers from one dialect to another.
+//!
+//! A translation is a function of its input. It keeps nothing between two requests, and an [`Answer`] gives the
+//! same bytes however the provider's bytes are cut into chunks.
+//!
+//! Nothing is lost without a word:
+//!
+//! * A field that means the same in both dialects is renamed.
+//! * A field that neither the translator nor OpenAI's API knows is copied as it came, so that what only the provider
+//!   defines (`top_k`, `cache_control`, `thinking`) can be used through the other dialect.
+//! * A field that changes the answer and has no counterpart meets the [`Unsupported`] policy.
+//! * A field that does not change the answer and has no counterpart (a label, a cache hint) is left out and
+//!   reported in [`Request::dropped`], whatever the policy.
+//! * A field that says what holds anyway (`n: 1`, `logprobs: false`, `null`) is left out without a report.
+
+mod chat_to_messages;
+mod error;
+mod raw;
+mod report;
+
+pub use error::{Error, Kind};
+
+use crate::Dialect;
+use chat_to_messages::stream::Stream;
+use report::Report;
+
+/// What becomes of a field that changes the answer but that the provider's API has no place for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unsupported {
+    /// The request is refused, and the error names the field.
+    #[default]
+    Reject,
+    /// The field is left out and named in [`Request::dropped`].
+    Drop,
+}
+
+/// What a request translation is told besides the request.
+#[derive(Clone, Copy, Debug)]
+pub struct Options<'a> {
+    /// The provider's name of the model, to be put into the body. Empty: the body's own stays.
+    pub model: &'a str,
+    /// What becomes of fields that cannot be carried.
+    pub unsupported: Unsupported,
+    /// The output limit where the client sets none and the provider's API demands one.
+    pub default_max_tokens: u32,
+}
+
+/// A translated request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The body in the provider's dialect.
+    pub body: Vec<u8>,
+    /// Paths of the fields that were left out, as in `messages[0].name`. A long list is cut.
+    pub dropped: Vec<String>,
+    /// Whether the client asks for an event stream.
+    pub stream: bool,
+    /// Whether the client asks for a usage chunk at the end of the stream.
+    pub include_usage: bool,
+}
+
+/// Whether requests of one dialect can be translated to another.
+pub fn is_supported(from: Dialect, to: Dialect) -> bool {
+    matches!((from, to), (Dialect::OpenAi, Dialect::Anthropic))
+}
+
+/// Translates a request from the client's dialect to the provider's.
+///
+/// # Errors
+///
+/// [`Error`] when the body is invalid, when it asks for what cannot be carried, or when there is no translation
+/// between the two dialects.
+pub fn request(from: Dialect, to: Dialect, body: &[u8], options: &Options<'_>) -> Result<Request, Error> {
+    if !is_supported(from, to) {
+        return Err(Kind::NoPair { from, to }.into());
+    }
+    chat_to_messages::request::translate(body, options)
+}
+
+/// What an answer translation is told besides the answer.
+#[derive(Clone, Debug)]
+pub struct AnswerOptions {
+    /// The provider's HTTP status. From 400 on the body is read as an error.
+    pub status: u16,
+    /// Whether the provider answers with an event stream, as its content type says.
+    pub is_event_stream: bool,
+    /// Whether the client gets a usage chunk at the end of a stream; see [`Request::include_usage`].
+    pub include_usage: bool,
+    /// Unix time in seconds, to date the answer with.
+    pub created: u64,
+    /// The name of the model for the client to read. Empty: the provider's.
+    pub model: String,
+    /// Bytes that may be collected: a whole answer, or one event of a stream.
+    pub limit: usize,
+}
+
+/// Translates one answer from the provider's dialect to the client's.
+#[derive(Debug)]
+pub struct Answer {
+    options: AnswerOptions,
+    body: Body,
+    /// An error that waits until the output before it has been handed out.
+    failure: Option<Error>,
+    is_complete: bool,
+}
+
+#[derive(Debug)]
+enum Body {
+    /// One JSON document, translated at its end.
+    Collected(Vec<u8>),
+    Events(Box<Stream>),
+}
+
+impl Answer {
+    /// A translation of an answer by `to`, the provider's dialect, into `from`, the client's: the same pair, in
+    /// the same order, as for the [`request`].
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::NoPair`] when there is no translation between the two dialects.
+    pub fn new(from: Dialect, to: Dialect, options: AnswerOptions) -> Result<Self, Error> {
+        if !is_supported(from, to) {
+            return Err(Kind::NoPair { from, to }.into());
+        }
+        let body = if options.is_event_stream && options.status < 400 {
+            Body::Events(Box::new(Stream::new(&options)))
+        } else {
+            Body::Collected(Vec::new())
+        };
+        Ok(Self { options, body, failure: None, is_complete: false })
+    }
+
+    /// Whether the output is an event stream, rather than one JSON document.
+    pub fn is_event_stream(&self) -> bool {
+        matches!(self.body, Body::Events(_))
+    }
+
+    /// Whether the answer has come to its proper end. False after [`Answer::finish`] means that it was cut.
+    pub fn is_complete(&self) -> bool {
+        self.is_complete
+    }
+
+    /// Takes the next bytes of the provider and gives the bytes for the client that they make.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] when the provider's bytes are not what its API defines. Output that precedes the fault is
+    /// handed out first; then every call fails.
+    pub fn push(&mut self, chunk: &[u8]) -> Result<Vec<u8>, Error> {
+        if let Some(error) = &self.failure {
+            return Err(error.clone());
+        }
+        let mut out = Vec::new();
+        let result = match &mut self.body {
+            Body::Collected(body) if body.len().saturating_add(chunk.len()) > self.options.limit => {
+                Err(Kind::AnswerTooLong.into())
+            }
+            Body::Collected(body) => {
+                body.extend_from_slice(chunk);
+                Ok(())
+            }
+            Body::Events(stream) => {
+                let result = stream.push(chunk, &mut out);
+                self.is_complete = stream.is_complete();
+                result
+            }
+        };
+        self.hand_out(out, result)
+    }
+
+    /// Takes the end of the provider's bytes and gives the rest for the client.
+    ///
+    /// A stream that was cut gets no `[DONE]`, so that a client does not take it for whole.
+    ///
+    /// # Errors
+    ///
+    /// As [`Answer::push`].
+    pub fn finish(&mut self) -> Result<Vec<u8>, Error> {
+        if let Some(error) = &self.failure {
+            return Err(error.clone());
+        }
+        let mut out = Vec::new();
+        let result = match &mut self.body {
+            Body::Collected(body) => {
+                let body = std::mem::take(body);
+                let result = chat_to_messages::response::translate(&body, &self.options, &mut out);
+                self.is_complete = result.is_ok();
+                result
+            }
+            Body::Events(stream) => {
+                stream.finish(&mut out);
+                self.is_complete = stream.is_complete();
+                Ok(())
+            }
+        };
+        self.hand_out(out, result)
+    }
+
+    fn hand_out(&mut self, out: Vec<u8>, result: Result<(), Error>) -> Result<Vec<u8>, Error> {
+        let Err(error) = result else { return Ok(out) };
+        self.failure = Some(error.clone());
+        if out.is_empty() { Err(error) } else { Ok(out) }
+    }
+}

@@ -1,0 +1,11 @@
+//! Requests and answers as the vendors' APIs show them, translated and compared with files.
+//!
+//! `<name>.<what>.<dialect>` becomes `<name>.<what>.<other dialect>`. After a change that is meant,
+//! `UPDATE_EXPECTED=1 cargo test -p weirgate-dialect` writes the expected files anew.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod answers;
+mod any_input;
+mod requests;
+mod support;

@@ -1,0 +1,89 @@
+//! How a model is counted, by its name.
+
+use crate::encoding::Encoding;
+
+/// How the tokens of a model are counted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Counting {
+    /// The encoding that is counted with.
+    pub encoding: Encoding,
+    /// By what its count is multiplied: 1 for the encoding's own models.
+    pub factor: f64,
+}
+
+impl Counting {
+    /// Exact counting with an encoding.
+    pub const fn exact(encoding: Encoding) -> Self {
+        Self { encoding, factor: 1.0 }
+    }
+
+    /// An estimate: the o200k count times `factor`.
+    pub const fn estimate(factor: f64) -> Self {
+        Self { encoding: Encoding::O200k, factor }
+    }
+
+    /// Applies the factor, rounding up.
+    pub fn scale(&self, tokens: usize) -> u64 {
+        (tokens as f64 * self.factor).ceil() as u64
+    }
+
+    /// The number of tokens in a text.
+    pub fn count(&self, text: &str) -> u64 {
+        self.scale(self.encoding.count(text))
+    }
+}
+
+/// Names of models by their beginning, and how they are counted. The first that fits counts.
+///
+/// Encodings are those of tiktoken's `model.py`. The factors are first guesses for mixed text, chosen rather
+/// too high than too low since they size reservations; what is charged is what the provider reports.
+const FAMILIES: &[(&str, Counting)] = &[
+    ("gpt-4o", Counting::exact(Encoding::O200k)),
+    ("gpt-4.", Counting::exact(Encoding::O200k)),
+    ("gpt-4", Counting::exact(Encoding::Cl100k)),
+    ("gpt-3", Counting::exact(Encoding::Cl100k)),
+    ("gpt-", Counting::exact(Encoding::O200k)),
+    ("chatgpt-", Counting::exact(Encoding::O200k)),
+    ("o1", Counting::exact(Encoding::O200k)),
+    ("o3", Counting::exact(Encoding::O200k)),
+    ("o4", Counting::exact(Encoding::O200k)),
+    ("text-embedding-", Counting::exact(Encoding::Cl100k)),
+    ("claude-", Counting::estimate(1.3)),
+    ("gemini-", Counting::estimate(1.1)),
+    ("gemma", Counting::estimate(1.1)),
+    ("mistral", Counting::estimate(1.2)),
+    ("llama", Counting::estimate(1.1)),
+    ("deepseek", Counting::estimate(1.15)),
+    ("qwen", Counting::estimate(1.1)),
+];
+
+/// How a model of this name is counted; an unknown one by an estimate. A path in front of the name, as in
+/// `openai/gpt-4o`, is passed over.
+pub fn counting(model: &str) -> Counting {
+    let name = model.rsplit('/').next().unwrap_or(model).to_ascii_lowercase();
+    FAMILIES
+        .iter()
+        .find(|(prefix, _)| name.starts_with(prefix))
+        .map_or(Counting::estimate(1.2), |(_, counting)| *counting)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_encoding_follows_from_the_name() {
+        assert_eq!(counting("gpt-4o-mini"), Counting::exact(Encoding::O200k));
+        assert_eq!(counting("openai/gpt-4.1"), Counting::exact(Encoding::O200k));
+        assert_eq!(counting("gpt-4-turbo"), Counting::exact(Encoding::Cl100k));
+        assert_eq!(counting("gpt-5"), Counting::exact(Encoding::O200k));
+        assert!(counting("claude-sonnet-4-6").factor > 1.0);
+        assert!(counting("something new").factor > 1.0);
+    }
+
+    #[test]
+    fn estimates_are_rounded_up() {
+        assert_eq!(Counting::estimate(1.1).scale(1), 2);
+        assert_eq!(Counting::exact(Encoding::O200k).scale(7), 7);
+    }
+}

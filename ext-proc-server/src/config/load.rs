@@ -1,0 +1,513 @@
+//! From the nodes of a file to a [`Config`], or to all that is wrong with it.
+
+use super::document::{self, Fields, Node, Problem, Problems, unknown};
+use super::environment::Environment;
+use super::values::Reader;
+use super::*;
+use crate::policy::prices::Price;
+use sha2::{Digest, Sha256};
+use std::collections::HashSet;
+use std::path::Path;
+use weirgate_contract::filter_config::{GuardAction, GuardRule, GuardScope};
+use weirgate_guard::Guard;
+
+/// Where the vendors are, so that a file need not say.
+const OPENAI_URL: &str = "https://api.openai.com/v1";
+const ANTHROPIC_URL: &str = "https://api.anthropic.com/v1";
+const GEMINI_URL: &str = "https://generativelanguage.googleapis.com/v1beta";
+
+/// Reads and checks a file.
+///
+/// # Errors
+/// Everything that is wrong with it, in the order of the file.
+pub fn load(path: &Path, environment: &dyn Environment) -> Result<Config, Vec<Problem>> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => read(&text, environment),
+        Err(error) => Err(vec![Problem {
+            line: 0,
+            column: 0,
+            field: String::new(),
+            message: format!("cannot read {}: {error}", path.display()),
+        }]),
+    }
+}
+
+/// Reads and checks the text of a file.
+///
+/// # Errors
+/// Everything that is wrong with it, in the order of the file.
+pub fn read(text: &str, environment: &dyn Environment) -> Result<Config, Vec<Problem>> {
+    let root = document::parse(text).map_err(|problem| vec![problem])?;
+    let reader = Reader { problems: Problems::default(), environment };
+    let config = reader.config(&root);
+    let problems = reader.problems.into_sorted();
+    match config {
+        Some(config) if problems.is_empty() => Ok(config),
+        _ => Err(problems),
+    }
+}
+
+impl Reader<'_> {
+    /// Reads everything even where a part is wrong, so that one run shows every problem. `None` only with a problem.
+    fn config(&self, root: &Node) -> Option<Config> {
+        let problems = &self.problems;
+        let mut fields = Fields::of(root, problems);
+        let address = |reader: &Self, node: Option<&Node>, default: SocketAddr| {
+            node.map_or(Some(default), |node| reader.socket(node))
+        };
+        let listen = address(self, fields.get("listen"), SocketAddr::from(([0, 0, 0, 0], 8080)));
+        let admin = address(self, fields.get("admin"), SocketAddr::from(([127, 0, 0, 1], 9900)));
+        let service = fields.get("service").map_or_else(
+            || Some(Endpoint::Tcp { host: "127.0.0.1".to_owned(), port: 9901 }),
+            |node| self.endpoint(node),
+        );
+        let service_address = fields.get("service_address").and_then(|node| self.endpoint(node));
+        let probe = fields.get("probe").and_then(|node| self.text(node));
+        let mut providers = BTreeMap::new();
+        for (name, node) in fields.named("providers", problems) {
+            self.name(node, name);
+            if let Some(provider) = self.provider(name, node) {
+                providers.insert(name.clone(), provider);
+            }
+        }
+        let provider_names: Vec<&str> =
+            fields.named("providers", problems).iter().map(|(name, _)| name.as_str()).collect();
+        if provider_names.is_empty() {
+            problems.add(root, "providers is missing: name at least one");
+        }
+        let model_nodes = fields.list("models", problems);
+        let model_names = self.names(model_nodes);
+        let models: Vec<Model> =
+            model_nodes.iter().filter_map(|node| self.model(node, &provider_names, &model_names)).collect();
+        let key_nodes = fields.list("keys", problems);
+        self.names(key_nodes);
+        let keys: Vec<Key> = key_nodes.iter().filter_map(|node| self.key(node, &model_names)).collect();
+        if key_nodes.is_empty() {
+            problems.add(root, "keys is missing: without a key nobody can use the gateway");
+        }
+        let passthrough =
+            fields.get("passthrough").and_then(|node| self.one_of(node, "provider", &provider_names));
+        let rules = fields
+            .list("rules", problems)
+            .iter()
+            .filter_map(|node| self.rule(node, &provider_names))
+            .collect();
+        let guard_node = fields.get("guard");
+        let guard = guard_node.map(|node| self.guard(node)).unwrap_or_default();
+        let unsupported = [("reject", Unsupported::Reject), ("drop", Unsupported::Drop)];
+        let unsupported_fields =
+            fields.get("unsupported_fields").and_then(|node| self.choice(node, &unsupported));
+        let failure = [("refuse", ServiceFailure::Refuse), ("pass", ServiceFailure::Pass)];
+        let on_service_failure =
+            fields.get("on_service_failure").and_then(|node| self.choice(node, &failure));
+        let max_body = fields.get("max_body").and_then(|node| self.bytes(node)).unwrap_or(32 << 20);
+        let timeouts = self.timeouts(fields.get("timeouts"));
+        let ledger = fields.get("ledger").and_then(|node| self.text(node)).map(PathBuf::from);
+        let mut prices = Prices::builtin();
+        for (name, node) in fields.named("prices", problems) {
+            if let Some(price) = self.price(node) {
+                prices.set(name, price);
+            }
+        }
+        let default_output_tokens =
+            fields.get("default_output_tokens").and_then(|node| self.count(node)).unwrap_or(1024);
+        let envoy = self.envoy(fields.get("envoy"));
+        fields.finish(problems);
+        Some(Config {
+            listen: listen?,
+            admin: admin?,
+            service: service?,
+            service_address,
+            probe,
+            providers,
+            models,
+            keys,
+            passthrough,
+            rules,
+            guard,
+            unsupported_fields: unsupported_fields.unwrap_or(Unsupported::Reject),
+            on_service_failure: on_service_failure.unwrap_or(ServiceFailure::Refuse),
+            max_body,
+            timeouts,
+            ledger,
+            prices,
+            default_output_tokens,
+            envoy,
+        })
+    }
+
+    fn socket(&self, node: &Node) -> Option<SocketAddr> {
+        let text = self.text(node)?;
+        let address = text.parse().ok();
+        if address.is_none() {
+            self.problems.add(node, format!("\"{text}\" is not an address and port such as 127.0.0.1:8080"));
+        }
+        address
+    }
+
+    fn endpoint(&self, node: &Node) -> Option<Endpoint> {
+        let text = self.text(node)?;
+        let endpoint = Endpoint::parse(&text);
+        if endpoint.is_none() {
+            self.problems.add(node, format!("\"{text}\" is neither host:port nor unix:/path"));
+        }
+        endpoint
+    }
+
+    fn one_of(&self, node: &Node, what: &str, known: &[&str]) -> Option<String> {
+        let name = self.text(node)?;
+        if !known.contains(&name.as_str()) {
+            self.problems.add(node, unknown(what, &name, known.iter().copied()));
+            return None;
+        }
+        Some(name)
+    }
+
+    /// A name that becomes part of headers, metrics and Envoy's names.
+    fn name(&self, node: &Node, name: &str) {
+        let plain = |character: char| character.is_ascii_graphic() && !"\"'\\,;*+%".contains(character);
+        if name.is_empty() || !name.chars().all(plain) {
+            self.problems.add(node, format!("\"{name}\" is no name: letters, digits and -_./:@ only"));
+        }
+    }
+
+    /// The `name` of every item, each of which must be unique.
+    fn names(&self, nodes: &[Node]) -> Vec<String> {
+        let mut seen = HashSet::new();
+        let mut names = Vec::new();
+        for node in nodes {
+            let quiet = Problems::default();
+            let Some(name_node) = Fields::of(node, &quiet).get("name") else { continue };
+            let document::Value::Scalar(name) = &name_node.value else { continue };
+            self.name(name_node, name);
+            if !seen.insert(name.clone()) {
+                self.problems.add(name_node, format!("the name \"{name}\" is given twice"));
+            }
+            names.push(name.clone());
+        }
+        names
+    }
+
+    fn provider(&self, name: &str, node: &Node) -> Option<Provider> {
+        let problems = &self.problems;
+        let mut fields = Fields::of(node, problems);
+        let dialects =
+            [("openai", Dialect::OpenAi), ("anthropic", Dialect::Anthropic), ("gemini", Dialect::Gemini)];
+        let dialect = fields.need("dialect", problems).and_then(|node| self.choice(node, &dialects));
+        let url = match fields.get("base_url") {
+            Some(node) => self.text(node).and_then(|text| {
+                let url = BaseUrl::parse(&text);
+                if url.is_none() {
+                    problems.add(node, format!("\"{text}\" is not a URL such as https://host/v1"));
+                }
+                url
+            }),
+            None => dialect.and_then(|dialect| {
+                BaseUrl::parse(match dialect {
+                    Dialect::OpenAi => OPENAI_URL,
+                    Dialect::Anthropic => ANTHROPIC_URL,
+                    Dialect::Gemini => GEMINI_URL,
+                })
+            }),
+        };
+        let api_key = fields.get("api_key").and_then(|node| self.secret(name, node));
+        fields.finish(problems);
+        Some(Provider { dialect: dialect?, base_url: url?, api_key })
+    }
+
+    /// A key that is one reference is left to Envoy to read, so that it stands in no file.
+    fn secret(&self, provider: &str, node: &Node) -> Option<Secret> {
+        let document::Value::Scalar(raw) = &node.value else {
+            self.problems.add(node, "must be a text");
+            return None;
+        };
+        let value = self.text(node)?;
+        if value.trim().is_empty() {
+            self.problems.add(node, format!("the key of the provider \"{provider}\" is empty"));
+        }
+        let reference = raw.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+        match reference {
+            Some(name) if !name.contains(['$', '{', '}']) => Some(Secret::Environment(name.to_owned())),
+            _ => Some(Secret::Inline(value)),
+        }
+    }
+
+    fn model(&self, node: &Node, providers: &[&str], models: &[String]) -> Option<Model> {
+        let problems = &self.problems;
+        let models: Vec<&str> = models.iter().map(String::as_str).collect();
+        let mut fields = Fields::of(node, problems);
+        let name = fields.need("name", problems).and_then(|node| self.text(node));
+        let nodes = fields.list("deployments", problems);
+        if nodes.is_empty() {
+            problems.add(node, "deployments is missing: name at least one");
+        }
+        let deployments = nodes.iter().filter_map(|node| {
+            let mut fields = Fields::of(node, problems);
+            let provider =
+                fields.need("provider", problems).and_then(|node| self.one_of(node, "provider", providers));
+            let model = fields.need("model", problems).and_then(|node| {
+                let model = self.text(node)?;
+                self.name(node, &model);
+                Some(model)
+            });
+            fields.finish(problems);
+            Some(Deployment { provider: provider?, model: model? })
+        });
+        let deployments = deployments.collect();
+        let fallbacks = fields.list("fallbacks", problems).iter();
+        let fallbacks = fallbacks.filter_map(|node| self.one_of(node, "model", &models)).collect();
+        let retries = fields.get("retries").and_then(|node| self.count(node)).unwrap_or(0);
+        let encodings = [("o200k", Tokenizer::O200k), ("cl100k", Tokenizer::Cl100k)];
+        let tokenizer = fields.get("tokenizer").and_then(|node| self.choice(node, &encodings));
+        let factor = fields.get("token_factor").and_then(|node| self.factor(node)).map(Tokenizer::Estimate);
+        fields.finish(problems);
+        Some(Model { name: name?, deployments, fallbacks, retries, tokenizer: tokenizer.or(factor) })
+    }
+
+    fn key(&self, node: &Node, models: &[String]) -> Option<Key> {
+        let problems = &self.problems;
+        let models: Vec<&str> = models.iter().map(String::as_str).collect();
+        let mut fields = Fields::of(node, problems);
+        let name = fields.need("name", problems).and_then(|node| self.text(node));
+        let digest = match (fields.get("key"), fields.get("sha256")) {
+            (Some(key), None) => self.text(key).map(|text| {
+                if text.len() < 16 {
+                    problems.add(key, "a key needs at least 16 characters");
+                }
+                Sha256::digest(text.as_bytes()).into()
+            }),
+            (None, Some(sha256)) => self.text(sha256).and_then(|text| {
+                let digest = hex_digest(&text);
+                if digest.is_none() {
+                    problems.add(sha256, "must be 64 hexadecimal digits");
+                }
+                digest
+            }),
+            _ => {
+                problems.add(node, "give either key or sha256");
+                None
+            }
+        };
+        let allowed = fields.list("models", problems).iter();
+        let allowed = allowed.filter_map(|node| self.one_of(node, "model", &models)).collect();
+        let limits = fields.get("limits").map(|node| self.limits(node)).unwrap_or_default();
+        fields.finish(problems);
+        Some(Key { name: name?, digest: digest?, models: allowed, limits })
+    }
+
+    fn limits(&self, node: &Node) -> Limits {
+        let problems = &self.problems;
+        let mut fields = Fields::of(node, problems);
+        let requests_per_minute = fields.get("requests_per_minute").and_then(|node| self.count(node));
+        let tokens_per_minute = fields.get("tokens_per_minute").and_then(|node| self.count(node));
+        let budget = fields.get("budget").and_then(|node| {
+            let mut fields = Fields::of(node, problems);
+            let micros = fields.need("usd", problems).and_then(|node| self.dollars(node));
+            let periods = [("day", Period::Day), ("month", Period::Month), ("total", Period::Total)];
+            let period = fields.get("period").map_or(Some(Period::Month), |node| self.choice(node, &periods));
+            fields.finish(problems);
+            Some(Budget { micros: micros?, period: period? })
+        });
+        fields.finish(problems);
+        Limits { requests_per_minute, tokens_per_minute, budget }
+    }
+
+    fn rule(&self, node: &Node, providers: &[&str]) -> Option<HeaderRule> {
+        let problems = &self.problems;
+        let mut fields = Fields::of(node, problems);
+        let header = fields.need("header", problems).and_then(|node| self.text(node));
+        let exact = fields.get("exact").and_then(|node| self.text(node));
+        let prefix = fields.get("prefix").and_then(|node| self.text(node));
+        let provider = fields.get("provider").and_then(|node| self.one_of(node, "provider", providers));
+        let model = fields.get("model").and_then(|node| self.text(node));
+        fields.finish(problems);
+        if provider.is_none() && model.is_none() {
+            problems.add(node, "a rule needs a provider or a model to choose");
+        }
+        Some(HeaderRule { header: header?.to_ascii_lowercase(), exact, prefix, provider, model })
+    }
+
+    fn guard(&self, node: &Node) -> PromptGuard {
+        let problems = &self.problems;
+        let mut fields = Fields::of(node, problems);
+        let nodes = fields.list("rules", problems);
+        let rules = nodes.iter().filter_map(|node| self.guard_rule(node)).collect();
+        fields.finish(problems);
+        PromptGuard { rules }
+    }
+
+    fn guard_rule(&self, node: &Node) -> Option<GuardRule> {
+        let problems = &self.problems;
+        let mut fields = Fields::of(node, problems);
+        let name = fields.need("name", problems).and_then(|node| self.text(node));
+        let actions = [("deny", GuardAction::Deny), ("allow", GuardAction::Allow)];
+        let action = fields.need("action", problems).and_then(|node| self.choice(node, &actions));
+        let pattern_node = fields.need("pattern", problems);
+        let pattern = pattern_node.and_then(|node| self.text(node));
+        let roles = fields.list("roles", problems).iter().filter_map(|node| self.text(node)).collect();
+        let scopes = [("all", GuardScope::All), ("last", GuardScope::Last)];
+        let messages =
+            fields.get("messages").map_or(Some(GuardScope::All), |node| self.choice(node, &scopes));
+        fields.finish(problems);
+        let rule = GuardRule { name: name?, action: action?, pattern: pattern?, roles, messages: messages? };
+        if let Err(bad) = Guard::new(&PromptGuard { rules: vec![rule.clone()] }) {
+            let reason = bad.reason.lines().last().unwrap_or_default().trim().to_owned();
+            problems.add(pattern_node.unwrap_or(node), format!("is no pattern: {reason}"));
+        }
+        Some(rule)
+    }
+
+    fn timeouts(&self, node: Option<&Node>) -> Timeouts {
+        let mut timeouts = Timeouts {
+            request: Duration::from_secs(600),
+            silence: Duration::from_secs(120),
+            connect: Duration::from_secs(5),
+        };
+        let Some(node) = node else { return timeouts };
+        let mut fields = Fields::of(node, &self.problems);
+        for (name, timeout) in [
+            ("request", &mut timeouts.request),
+            ("silence", &mut timeouts.silence),
+            ("connect", &mut timeouts.connect),
+        ] {
+            if let Some(duration) = fields.get(name).and_then(|node| self.duration(node)) {
+                *timeout = duration;
+            }
+        }
+        fields.finish(&self.problems);
+        timeouts
+    }
+
+    fn price(&self, node: &Node) -> Option<Price> {
+        let problems = &self.problems;
+        let mut fields = Fields::of(node, problems);
+        let mut read = |name| fields.get(name).and_then(|node| self.dollars(node));
+        let (input, output) = (read("input"), read("output"));
+        let mut price = Price::of(input.unwrap_or(0), output.unwrap_or(0));
+        for (name, part) in [
+            ("cache_read", &mut price.cache_read),
+            ("cache_write", &mut price.cache_write),
+            ("cache_write_1h", &mut price.cache_write_1h),
+            ("reasoning", &mut price.reasoning),
+        ] {
+            if let Some(micros) = read(name) {
+                *part = micros;
+            }
+        }
+        price.batch_percent = fields.get("batch_percent").and_then(|node| self.count(node)).unwrap_or(50);
+        fields.finish(problems);
+        if input.is_none() || output.is_none() {
+            problems.add(node, "a price needs input and output, in dollars a million tokens");
+        }
+        Some(price)
+    }
+
+    fn envoy(&self, node: Option<&Node>) -> EnvoySettings {
+        let Some(node) = node else { return EnvoySettings::default() };
+        let mut fields = Fields::of(node, &self.problems);
+        let filters = fields.get("filters").and_then(|node| self.text(node)).map(PathBuf::from);
+        let admin = fields.get("admin").and_then(|node| self.socket(node));
+        let concurrency = fields.get("concurrency").and_then(|node| self.count(node));
+        fields.finish(&self.problems);
+        EnvoySettings { filters, admin, concurrency }
+    }
+}
+
+/// The 32 bytes that 64 hexadecimal digits stand for.
+pub(crate) fn hex_digest(text: &str) -> Option<[u8; 32]> {
+    let mut digest = [0; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (index, byte) in digest.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(index * 2..index * 2 + 2)?, 16).ok()?;
+    }
+    Some(digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment() -> BTreeMap<String, String> {
+        BTreeMap::from([("OPENAI_API_KEY".to_owned(), "sk-openai".to_owned())])
+    }
+
+    const GOOD: &str = r#"
+listen: 127.0.0.1:8080
+providers:
+  openai: {dialect: openai, api_key: ${OPENAI_API_KEY}}
+  local: {dialect: anthropic, base_url: "http://127.0.0.1:9/v1"}
+models:
+  - name: chat
+    deployments:
+      - {provider: openai, model: gpt-4o}
+      - {provider: local, model: claude}
+keys:
+  - name: team
+    key: a-key-of-some-length
+    limits: {requests_per_minute: 60, budget: {usd: 1.5, period: day}}
+prices:
+  claude: {input: 3, output: 15}
+"#;
+
+    fn problems(text: &str) -> Vec<String> {
+        read(text, &environment()).unwrap_err().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_good_file() {
+        let config = read(GOOD, &environment()).unwrap();
+        assert_eq!(config.providers["openai"].base_url.host, "api.openai.com");
+        assert_eq!(
+            config.providers["openai"].api_key,
+            Some(Secret::Environment("OPENAI_API_KEY".to_owned()))
+        );
+        assert_eq!(config.models[0].deployments.len(), 2);
+        assert_eq!(config.keys[0].limits.budget, Some(Budget { micros: 1_500_000, period: Period::Day }));
+    }
+
+    #[test]
+    fn a_missing_variable_is_named() {
+        let error = read(GOOD, &BTreeMap::new()).unwrap_err();
+        assert_eq!(error.len(), 1);
+        assert_eq!(
+            error[0].to_string(),
+            "line 4, column 38: providers.openai.api_key: the environment variable OPENAI_API_KEY is not set"
+        );
+    }
+
+    #[test]
+    fn every_error_is_reported_in_one_run() {
+        let text = GOOD
+            .replace("provider: local", "provider: lokal")
+            .replace("requests_per_minute", "request_per_minute")
+            .replace("usd: 1.5", "usd: much")
+            .replace("dialect: anthropic", "dialect: antropic");
+        let problems = problems(&text);
+        assert_eq!(problems.len(), 4, "{problems:#?}");
+        assert!(problems[0].contains("did you mean \"anthropic\"?"), "{problems:#?}");
+        assert!(problems[1].contains(
+            "models[0].deployments[1].provider: unknown provider \"lokal\"; did you mean \"local\"?"
+        ));
+        assert!(problems[2].contains("did you mean \"requests_per_minute\"?"));
+        assert!(problems[3].contains("keys[0].limits.budget.usd: \"much\" is not an amount"));
+    }
+
+    #[test]
+    fn an_empty_file_says_what_is_needed() {
+        let problems = problems("");
+        assert!(problems.iter().any(|problem| problem.contains("providers is missing")));
+        assert!(problems.iter().any(|problem| problem.contains("keys is missing")));
+    }
+
+    #[test]
+    fn a_bad_pattern_has_a_place() {
+        let text = format!("{GOOD}guard:\n  rules:\n    - {{name: a, action: deny, pattern: '('}}\n");
+        assert!(
+            problems(&text)[0].contains("guard.rules[0].pattern: is no pattern"),
+            "{:#?}",
+            problems(&text)
+        );
+    }
+}

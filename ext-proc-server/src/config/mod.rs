@@ -1,0 +1,292 @@
+//! `weirgate.yaml`: what it may say, and reading it.
+//!
+//! The reference for users is `docs/configuration.md`.
+
+pub mod document;
+pub mod environment;
+mod load;
+mod values;
+
+pub(crate) use values::micros as micros_of;
+
+pub(crate) use load::hex_digest;
+pub use load::{load, read};
+
+use crate::policy::prices::Prices;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+use weirgate_contract::filter_config::{HeaderRule, PromptGuard, Tokenizer};
+use weirgate_dialect::Dialect;
+use weirgate_dialect::translate::Unsupported;
+
+/// Everything that one file says, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where Envoy listens for clients.
+    pub listen: SocketAddr,
+    /// Where the service serves metrics, usage and health over HTTP.
+    pub admin: SocketAddr,
+    /// Where the service listens for Envoy.
+    pub service: Endpoint,
+    /// How Envoy reaches the service, if not by the same address.
+    pub service_address: Option<Endpoint>,
+    /// Where the service finds Envoy's listener for its probe, if not on this machine.
+    pub probe: Option<String>,
+    /// Accounts at vendors, by name.
+    pub providers: BTreeMap<String, Provider>,
+    /// What clients may ask for.
+    pub models: Vec<Model>,
+    /// Who may ask.
+    pub keys: Vec<Key>,
+    /// The provider that gets calls nobody here knows.
+    pub passthrough: Option<String>,
+    /// Rules that choose a provider or a model by request header.
+    pub rules: Vec<HeaderRule>,
+    /// Rules over prompts.
+    pub guard: PromptGuard,
+    /// What happens to a field that a provider cannot take.
+    pub unsupported_fields: Unsupported,
+    /// What Envoy does when the service is down.
+    pub on_service_failure: ServiceFailure,
+    /// The largest request body, in bytes.
+    pub max_body: u64,
+    /// How long things may take.
+    pub timeouts: Timeouts,
+    /// The file that gets a line a request.
+    pub ledger: Option<PathBuf>,
+    /// What tokens cost.
+    pub prices: Prices,
+    /// Output tokens reserved for a request that sets no cap.
+    pub default_output_tokens: u64,
+    /// The Envoy that `weirgate up` starts and `weirgate render` writes for.
+    pub envoy: EnvoySettings,
+}
+
+/// An address of the service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// A socket in the file system: `unix:/run/weirgate.sock`.
+    Unix(PathBuf),
+    /// A host and a port.
+    Tcp {
+        /// A name or an address.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+}
+
+/// An account at a vendor.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// What it speaks.
+    pub dialect: Dialect,
+    /// Where it is, its API's version included.
+    pub base_url: BaseUrl,
+    /// The vendor's key; none for a server that needs none.
+    pub api_key: Option<Secret>,
+}
+
+/// A parsed `base_url`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BaseUrl {
+    /// Whether it is `https`.
+    pub tls: bool,
+    /// The host.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// The path, without a slash at its end: `/v1`.
+    pub path: String,
+}
+
+/// A provider's key.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Secret {
+    /// The name of the environment variable that holds it: Envoy reads it from there itself.
+    Environment(String),
+    /// The key, written into Envoy's configuration.
+    Inline(String),
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Environment(name) => write!(f, "Environment({name})"),
+            Self::Inline(_) => f.write_str("Inline(...)"),
+        }
+    }
+}
+
+/// A name that clients ask for.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// The name.
+    pub name: String,
+    /// Who serves it, in the order in which they are tried.
+    pub deployments: Vec<Deployment>,
+    /// Models whose deployments are tried after these.
+    pub fallbacks: Vec<String>,
+    /// Attempts more than one for each deployment.
+    pub retries: u64,
+    /// How its tokens are counted, if its name does not say.
+    pub tokenizer: Option<Tokenizer>,
+}
+
+/// A provider's model.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Deployment {
+    /// The provider's name in this file.
+    pub provider: String,
+    /// The model's name at the provider.
+    pub model: String,
+}
+
+/// A virtual key.
+#[derive(Clone, Debug)]
+pub struct Key {
+    /// The name by which it appears in usage and metrics.
+    pub name: String,
+    /// SHA-256 of the key.
+    pub digest: [u8; 32],
+    /// The models it may use; empty: all.
+    pub models: Vec<String>,
+    /// What it may use.
+    pub limits: Limits,
+}
+
+/// Limits of one key; `None` is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Requests in a minute.
+    pub requests_per_minute: Option<u64>,
+    /// Tokens, of input and output together, in a minute.
+    pub tokens_per_minute: Option<u64>,
+    /// Money.
+    pub budget: Option<Budget>,
+}
+
+/// A money budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// The most that may be spent in a period, in micro-dollars.
+    pub micros: u64,
+    /// The period.
+    pub period: Period,
+}
+
+/// The period after which a budget is whole again, in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Period {
+    /// A calendar day.
+    Day,
+    /// A calendar month.
+    Month,
+    /// Never.
+    Total,
+}
+
+/// What Envoy does when the service is down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServiceFailure {
+    /// Refuse every request.
+    Refuse,
+    /// Let requests pass to the default provider, without key, limit or budget.
+    Pass,
+}
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// From the first byte of a request to the last of its answer.
+    pub request: Duration,
+    /// Without a byte from the provider, before or in an answer.
+    pub silence: Duration,
+    /// To open a connection to a provider.
+    pub connect: Duration,
+}
+
+/// Settings of the Envoy that is started or written for.
+#[derive(Clone, Debug, Default)]
+pub struct EnvoySettings {
+    /// The folder of the filters.
+    pub filters: Option<PathBuf>,
+    /// Envoy's own admin address.
+    pub admin: Option<SocketAddr>,
+    /// Worker threads; by default one a core.
+    pub concurrency: Option<u64>,
+}
+
+impl Config {
+    /// The model of this name.
+    pub fn model(&self, name: &str) -> Option<&Model> {
+        self.models.iter().find(|model| model.name == name)
+    }
+
+    /// The deployments that serve a model, in the order in which they are tried: its own, then those of its fallbacks.
+    pub fn deployments<'a>(&'a self, model: &'a Model) -> impl Iterator<Item = &'a Deployment> {
+        let fallbacks = model.fallbacks.iter().filter_map(|name| self.model(name));
+        std::iter::once(model).chain(fallbacks).flat_map(|model| &model.deployments)
+    }
+}
+
+impl Endpoint {
+    /// Reads `unix:/path` or `host:port`.
+    pub fn parse(text: &str) -> Option<Self> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            return (!path.is_empty()).then(|| Self::Unix(PathBuf::from(path)));
+        }
+        let (host, port) = text.rsplit_once(':')?;
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        Some(Self::Tcp { host: (!host.is_empty()).then(|| host.to_owned())?, port: port.parse().ok()? })
+    }
+}
+
+impl BaseUrl {
+    /// Reads an `http` or `https` URL without query.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (tls, rest) = match text.split_once("://")? {
+            ("https", rest) => (true, rest),
+            ("http", rest) => (false, rest),
+            _ => return None,
+        };
+        let (authority, path) = rest.split_at_checked(rest.find('/').unwrap_or(rest.len()))?;
+        if rest.contains(['?', '#', '@', ' ']) {
+            return None;
+        }
+        let default_port = if tls { 443 } else { 80 };
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
+            _ => (authority, default_port),
+        };
+        let host = (!host.is_empty()).then(|| host.to_owned())?;
+        Some(Self { tls, host, port, path: path.trim_end_matches('/').to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base_urls() {
+        let url = BaseUrl::parse("https://api.openai.com/v1/").unwrap();
+        assert_eq!(
+            url,
+            BaseUrl { tls: true, host: "api.openai.com".to_owned(), port: 443, path: "/v1".to_owned() }
+        );
+        assert_eq!(BaseUrl::parse("http://vllm:8000").unwrap().port, 8000);
+        for bad in ["api.openai.com", "ftp://x", "https://", "https://x:y", "https://user@x/"] {
+            assert_eq!(BaseUrl::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn endpoints() {
+        assert_eq!(Endpoint::parse("unix:/run/w.sock"), Some(Endpoint::Unix(PathBuf::from("/run/w.sock"))));
+        assert_eq!(Endpoint::parse("[::1]:9"), Some(Endpoint::Tcp { host: "::1".to_owned(), port: 9 }));
+        assert_eq!(Endpoint::parse("weirgate"), None);
+    }
+}

@@ -1,0 +1,152 @@
+//! Scalars with units, read exactly.
+
+use super::document::{Node, Problems, Value, unknown};
+use super::environment::Environment;
+use std::time::Duration;
+
+/// Reads scalars of one file: resolves `${NAME}` and reports what is wrong.
+pub(super) struct Reader<'e> {
+    pub(super) problems: Problems,
+    pub(super) environment: &'e dyn Environment,
+}
+
+impl Reader<'_> {
+    /// A text with its references resolved.
+    pub(super) fn text(&self, node: &Node) -> Option<String> {
+        let Value::Scalar(raw) = &node.value else {
+            self.problems.add(node, "must be a text");
+            return None;
+        };
+        self.resolve(node, raw)
+    }
+
+    fn resolve(&self, node: &Node, raw: &str) -> Option<String> {
+        let mut text = String::new();
+        let mut rest = raw;
+        while let Some((before, after)) = rest.split_once("${") {
+            text.push_str(before);
+            let Some((name, after)) = after.split_once('}') else {
+                self.problems.add(node, "a reference ${ has no closing brace");
+                return None;
+            };
+            match self.environment.get(name) {
+                Some(value) => text.push_str(&value),
+                None => {
+                    self.problems.add(node, format!("the environment variable {name} is not set"));
+                    return None;
+                }
+            }
+            rest = after;
+        }
+        text.push_str(rest);
+        Some(text)
+    }
+
+    fn parsed<T>(&self, node: &Node, expected: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        let text = self.text(node)?;
+        let value = parse(text.trim());
+        if value.is_none() {
+            self.problems.add(node, format!("\"{text}\" is not {expected}"));
+        }
+        value
+    }
+
+    pub(super) fn count(&self, node: &Node) -> Option<u64> {
+        self.parsed(node, "a whole number", |text| text.replace('_', "").parse().ok())
+    }
+
+    pub(super) fn factor(&self, node: &Node) -> Option<f64> {
+        self.parsed(node, "a factor between 0.1 and 10", |text| {
+            text.parse().ok().filter(|factor| (0.1..=10.0).contains(factor))
+        })
+    }
+
+    pub(super) fn duration(&self, node: &Node) -> Option<Duration> {
+        self.parsed(node, "a duration such as 500ms, 30s, 5m or 1h", duration)
+    }
+
+    pub(super) fn bytes(&self, node: &Node) -> Option<u64> {
+        self.parsed(node, "a size such as 512KiB or 32MiB", bytes)
+    }
+
+    /// Dollars, as micro-dollars.
+    pub(super) fn dollars(&self, node: &Node) -> Option<u64> {
+        self.parsed(node, "an amount of dollars such as 12.50, with at most six decimals", micros)
+    }
+
+    pub(super) fn choice<T: Copy>(&self, node: &Node, choices: &[(&'static str, T)]) -> Option<T> {
+        let text = self.text(node)?;
+        let found = choices.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
+        if found.is_none() {
+            self.problems.add(node, unknown("value", &text, choices.iter().map(|(name, _)| *name)));
+        }
+        found
+    }
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    let split = text.find(|character: char| !character.is_ascii_digit())?;
+    let (number, unit) = text.split_at_checked(split)?;
+    let number: u64 = number.parse().ok()?;
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    Some(Duration::from_millis(number.checked_mul(millis)?))
+}
+
+fn bytes(text: &str) -> Option<u64> {
+    let split = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(split)?;
+    let unit: u64 = match unit.trim() {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(unit)
+}
+
+/// A decimal number of dollars in micro-dollars, without a detour over floating point.
+pub(crate) fn micros(text: &str) -> Option<u64> {
+    let text = text.strip_prefix('$').unwrap_or(text);
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !all_digits(whole) || !all_digits(fraction) || fraction.len() > 6 {
+        return None;
+    }
+    let whole: u64 = whole.parse().ok()?;
+    let fraction: u64 = format!("{fraction:0<6}").parse().ok()?;
+    whole.checked_mul(1_000_000)?.checked_add(fraction)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_is_read_exactly() {
+        assert_eq!(micros("2.50"), Some(2_500_000));
+        assert_eq!(micros("0.1"), Some(100_000));
+        assert_eq!(micros("$3"), Some(3_000_000));
+        assert_eq!(micros("0.000001"), Some(1));
+        for bad in ["", "-1", "1e3", "0.0000001", "1.2.3", ".5"] {
+            assert_eq!(micros(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn sizes_and_durations_have_units() {
+        assert_eq!(bytes("32MiB"), Some(32 << 20));
+        assert_eq!(bytes("12"), Some(12));
+        assert_eq!(bytes("1MB"), None);
+        assert_eq!(duration("250ms"), Some(Duration::from_millis(250)));
+        assert_eq!(duration("5m"), Some(Duration::from_secs(300)));
+        assert_eq!(duration("5"), None);
+    }
+}

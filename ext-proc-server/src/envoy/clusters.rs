@@ -1,0 +1,145 @@
+//! The clusters that stand for deployments.
+//!
+//! A cluster is one way to reach one deployment: as the request is, prepared for the provider (its path, its name of the
+//! model), or translated from another dialect. Each way has its own upstream filters, so a request that needs none pays for none. decide names clusters in the
+//! order in which they are to be tried; what a name means stands here, for decide, render and record alike.
+
+use crate::config::{Config, Deployment};
+use std::collections::BTreeSet;
+use weirgate_dialect::{Dialect, Operation, translate};
+
+/// One way to reach a deployment, or any model of a provider.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cluster {
+    /// The provider.
+    pub provider: String,
+    /// The provider's name of the model; `None`: the one in the body.
+    pub model: Option<String>,
+    /// What happens to the body on the way.
+    pub adaptation: Adaptation,
+}
+
+/// What happens to a body between client and provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Adaptation {
+    /// Nothing.
+    None,
+    /// The path and the model's name are set.
+    Prepare,
+    /// It is rewritten from OpenAI's dialect to the provider's.
+    FromOpenAi,
+    /// It is rewritten from Anthropic's dialect to the provider's.
+    FromAnthropic,
+}
+
+impl Adaptation {
+    /// The dialect that is translated from, if any is.
+    pub fn translates_from(self) -> Option<Dialect> {
+        match self {
+            Self::None | Self::Prepare => None,
+            Self::FromOpenAi => Some(Dialect::OpenAi),
+            Self::FromAnthropic => Some(Dialect::Anthropic),
+        }
+    }
+}
+
+impl Cluster {
+    /// The name in Envoy's configuration, statistics and logs.
+    pub fn name(&self) -> String {
+        let model = self.model.as_deref().unwrap_or("*");
+        let suffix = match self.adaptation {
+            Adaptation::None => "",
+            Adaptation::Prepare => "+prepare",
+            Adaptation::FromOpenAi => "+from-openai",
+            Adaptation::FromAnthropic => "+from-anthropic",
+        };
+        format!("{}/{model}{suffix}", self.provider)
+    }
+}
+
+/// The path of the providers that need no preparation: clients use it too.
+const COMMON_BASE_PATH: &str = "/v1";
+
+/// A request, as far as it decides which clusters it can reach.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The client's dialect.
+    pub dialect: Dialect,
+    /// What is asked for.
+    pub operation: Operation,
+    /// The model's name in the body.
+    pub model: &'a str,
+}
+
+/// The clusters that lead to these deployments, in their order. Deployments that cannot be reached from this dialect are
+/// left out.
+pub fn order<'a>(
+    config: &Config,
+    deployments: impl Iterator<Item = &'a Deployment>,
+    asked: Asked<'_>,
+) -> Vec<Cluster> {
+    let mut clusters: Vec<Cluster> = Vec::new();
+    for deployment in deployments {
+        let Some(mut cluster) = reach(config, &deployment.provider, Some(&deployment.model), asked) else {
+            continue;
+        };
+        // A translated attempt leaves its path and length in the headers; the next one must set its own.
+        let after_translation = clusters.iter().any(|earlier| earlier.adaptation.translates_from().is_some());
+        if after_translation && cluster.adaptation == Adaptation::None {
+            cluster.adaptation = Adaptation::Prepare;
+        }
+        clusters.push(cluster);
+    }
+    clusters
+}
+
+/// The cluster that leads to a provider, or `None` if this request cannot be brought to it. Without a model the one in the
+/// body stays.
+pub fn reach(config: &Config, provider: &str, model: Option<&str>, asked: Asked<'_>) -> Option<Cluster> {
+    let settings = config.providers.get(provider)?;
+    let same_dialect = asked.dialect == settings.dialect;
+    let renamed = model.is_some_and(|model| model != asked.model);
+    let other_path = settings.base_url.path != COMMON_BASE_PATH;
+    let adaptation = if same_dialect && (renamed || other_path) {
+        Adaptation::Prepare
+    } else if same_dialect {
+        Adaptation::None
+    } else {
+        translation(asked, settings.dialect)?
+    };
+    Some(Cluster { provider: provider.to_owned(), model: model.map(str::to_owned), adaptation })
+}
+
+fn translation(asked: Asked<'_>, to: Dialect) -> Option<Adaptation> {
+    let translatable = matches!(asked.operation, Operation::ChatCompletions | Operation::Messages);
+    if !translatable || !translate::is_supported(asked.dialect, to) {
+        return None;
+    }
+    match asked.dialect {
+        Dialect::OpenAi => Some(Adaptation::FromOpenAi),
+        Dialect::Anthropic => Some(Adaptation::FromAnthropic),
+        Dialect::Gemini => None,
+    }
+}
+
+/// Every cluster that decide may name.
+pub fn all(config: &Config) -> Vec<Cluster> {
+    let mut clusters = BTreeSet::new();
+    let asked = [
+        (Dialect::OpenAi, Operation::ChatCompletions),
+        (Dialect::Anthropic, Operation::Messages),
+        (Dialect::Gemini, Operation::Passthrough),
+    ];
+    for (dialect, operation) in asked {
+        for model in &config.models {
+            let asked = Asked { dialect, operation, model: &model.name };
+            clusters.extend(order(config, config.deployments(model), asked));
+            // Other calls than chats are not translated, so their order is another.
+            let asked = Asked { operation: Operation::Passthrough, ..asked };
+            clusters.extend(order(config, config.deployments(model), asked));
+        }
+        let asked = Asked { dialect, operation, model: "" };
+        clusters.extend(config.providers.keys().filter_map(|provider| reach(config, provider, None, asked)));
+    }
+    clusters.into_iter().collect()
+}

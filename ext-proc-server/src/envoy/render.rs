@@ -1,0 +1,487 @@
+//! The static configuration of one Envoy.
+//!
+//! What each part rests on, and that it was tried, stands in `docs/envoy.md`. Envoy's reference:
+//! <https://www.envoyproxy.io/docs/envoy/latest/api-v3/api>.
+
+use super::clusters::{self, Adaptation, Cluster};
+use super::yaml;
+use crate::config::{Config, Endpoint, Model, Provider, Secret, ServiceFailure};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use weirgate_contract::filter_config::{ProviderSelect, TokenCounter, Tokenizer, Upstream};
+use weirgate_contract::{filter_state, metadata, request_header, response_header, translate_metadata};
+use weirgate_dialect::Dialect;
+use weirgate_dialect::translate::Unsupported;
+
+/// The name of the cluster of the service itself.
+const SERVICE: &str = "weirgate";
+/// How long Envoy waits for one message of the service.
+const MESSAGE_TIMEOUT: &str = "1s";
+/// How often Envoy sends access log entries, so that reservations are settled soon.
+const LOG_FLUSH: &str = "0.1s";
+/// Where certificate authorities are on Debian and in Envoy's images.
+const TRUSTED_CA: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// Where things are on the machine of the Envoy that reads the configuration.
+#[derive(Clone, Debug)]
+pub struct Paths {
+    /// The folder of the filters.
+    pub filters: PathBuf,
+    /// How Envoy reaches the service.
+    pub service: Endpoint,
+    /// Envoy's admin interface.
+    pub admin: Endpoint,
+}
+
+/// A rendered configuration.
+#[derive(Clone, Debug)]
+pub struct Rendered(Value);
+
+impl Rendered {
+    /// The configuration as YAML.
+    pub fn yaml(&self) -> String {
+        yaml::to_string(&self.0)
+    }
+}
+
+/// Renders the full gateway.
+pub fn render(config: &Config, paths: &Paths) -> Rendered {
+    let clusters = clusters::all(config);
+    let mut rendered = vec![service_cluster(&paths.service)];
+    rendered.extend(clusters.iter().filter_map(|cluster| provider_cluster(config, paths, cluster)));
+    let secrets = config.providers.iter();
+    let secrets: Vec<Value> =
+        secrets.filter_map(|(name, provider)| Some(secret(name, provider.api_key.as_ref()?))).collect();
+    Rendered(json!({
+        "admin": {"address": address(&paths.admin)},
+        "static_resources": {
+            "listeners": [listener(config, paths, &clusters)],
+            "clusters": rendered,
+            "secrets": secrets,
+        },
+    }))
+}
+
+/// Renders the smallest configuration with one filter, to be copied from into an Envoy that somebody runs.
+pub fn single_filter(filter: &str, configuration: &Value, filters: &Path) -> Rendered {
+    let mut http_filters = vec![wasm_filter(filter, filter, configuration, filters)];
+    http_filters.push(router());
+    let route = json!({"match": {"prefix": "/"}, "route": {"cluster": "upstream", "timeout": "0s"}});
+    Rendered(json!({
+        "static_resources": {
+            "listeners": [{
+                "name": "listener",
+                "address": address(&Endpoint::Tcp { host: "0.0.0.0".to_owned(), port: 10000 }),
+                "filter_chains": [{"filters": [{
+                    "name": "envoy.filters.network.http_connection_manager",
+                    "typed_config": {
+                        "@type": type_url("envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"),
+                        "stat_prefix": "ingress",
+                        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}]},
+                        "http_filters": http_filters,
+                    },
+                }]}],
+            }],
+            "clusters": [{
+                "name": "upstream",
+                "type": "STRICT_DNS",
+                "load_assignment": load_assignment("upstream", &Endpoint::Tcp { host: "127.0.0.1".to_owned(), port: 8000 }),
+            }],
+        },
+    }))
+}
+
+fn listener(config: &Config, paths: &Paths, clusters: &[Cluster]) -> Value {
+    let listen = Endpoint::Tcp { host: config.listen.ip().to_string(), port: config.listen.port() };
+    json!({
+        "name": "weirgate",
+        "address": address(&listen),
+        "per_connection_buffer_limit_bytes": config.max_body,
+        "filter_chains": [{"filters": [{
+            "name": "envoy.filters.network.http_connection_manager",
+            "typed_config": connection_manager(config, paths, clusters),
+        }]}],
+    })
+}
+
+fn connection_manager(config: &Config, paths: &Paths, clusters: &[Cluster]) -> Value {
+    let select = ProviderSelect { rules: config.rules.clone(), upstream: None };
+    let counter = TokenCounter { models: tokenizers(config), include_usage: true };
+    json!({
+        "@type": type_url("envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"),
+        "stat_prefix": "weirgate",
+        "codec_type": "AUTO",
+        "use_remote_address": true,
+        "normalize_path": true,
+        "merge_slashes": true,
+        "path_with_escaped_slashes_action": "REJECT_REQUEST",
+        "server_header_transformation": "PASS_THROUGH",
+        "stream_idle_timeout": seconds(config.timeouts.silence + Duration::from_secs(60)),
+        "request_headers_timeout": "30s",
+        "access_log": [access_log()],
+        "route_config": {
+            "name": "weirgate",
+            "virtual_hosts": [{
+                "name": "weirgate",
+                "domains": ["*"],
+                // Without it a body over 1 MiB could not be sent again to the next provider.
+                "request_body_buffer_limit": config.max_body,
+                "routes": [route(config, clusters)],
+            }],
+        },
+        "http_filters": [
+            wasm_filter("provider-select", "provider-select", &json!(select), &paths.filters),
+            wasm_filter("prompt-guard", "prompt-guard", &json!(config.guard), &paths.filters),
+            wasm_filter("token-counter", "token-counter", &json!(counter), &paths.filters),
+            decide(config),
+            router(),
+        ],
+    })
+}
+
+/// How the tokens of each model that clients may name are counted: as its first deployment's.
+fn tokenizers(config: &Config) -> BTreeMap<String, Tokenizer> {
+    let tokenizer = |model: &Model| {
+        if let Some(tokenizer) = model.tokenizer {
+            return tokenizer;
+        }
+        let first = model.deployments.first().map(|deployment| deployment.model.as_str());
+        let counting = weirgate_tokens::family::counting(first.unwrap_or(&model.name));
+        match counting.encoding {
+            _ if counting.factor != 1.0 => Tokenizer::Estimate(counting.factor),
+            weirgate_tokens::encoding::Encoding::O200k => Tokenizer::O200k,
+            weirgate_tokens::encoding::Encoding::Cl100k => Tokenizer::Cl100k,
+        }
+    };
+    config.models.iter().map(|model| (model.name.clone(), tokenizer(model))).collect()
+}
+
+/// One route for everything: which cluster it goes to, and to which after that, decide says for each request.
+fn route(config: &Config, clusters: &[Cluster]) -> Value {
+    // Where decide is down and requests may pass all the same, they go to the default provider.
+    let default_provider = config.passthrough.as_ref().or_else(|| config.providers.keys().next());
+    let default = clusters.iter().find(|cluster| {
+        Some(&cluster.provider) == default_provider
+            && cluster.model.is_none()
+            && cluster.adaptation == Adaptation::None
+    });
+    let default = default.map(Cluster::name).unwrap_or_default();
+    json!({
+        "name": "model",
+        "match": {"prefix": "/"},
+        "route": {
+            "inline_cluster_specifier_plugin": {"extension": {
+                "name": "envoy.router.cluster_specifier_plugin.priority_group",
+                "typed_config": {
+                    "@type": type_url("envoy.extensions.router.cluster_specifiers.priority_group.v3.PriorityGroupClusterSpecifier"),
+                    "priority_groups": [{"name": default, "clusters": [{"cluster_name": default, "weight": 1}]}],
+                    "override_metadata_namespace": metadata::ROUTING_NAMESPACE,
+                },
+            }},
+            "auto_host_rewrite": true,
+            "timeout": seconds(config.timeouts.request),
+            "retry_policy": {
+                "retry_on": "5xx,reset,connect-failure,retriable-status-codes",
+                "retriable_status_codes": [429],
+                // decide sets the number for each request by x-envoy-max-retries.
+                "num_retries": 0,
+                "refresh_cluster_on_retry": true,
+                "per_try_idle_timeout": seconds(config.timeouts.silence),
+                "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.25s"},
+            },
+        },
+        "response_headers_to_add": [
+            set_header(response_header::ATTEMPTS, "%UPSTREAM_REQUEST_ATTEMPT_COUNT%"),
+            set_header(response_header::DEPLOYMENT, "%UPSTREAM_CLUSTER%"),
+        ],
+    })
+}
+
+fn decide(config: &Config) -> Value {
+    json!({
+        "name": "weirgate.decide",
+        "typed_config": {
+            "@type": type_url("envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor"),
+            "grpc_service": grpc_service(&[]),
+            "failure_mode_allow": config.on_service_failure == ServiceFailure::Pass,
+            "message_timeout": MESSAGE_TIMEOUT,
+            "processing_mode": {
+                "request_header_mode": "SEND",
+                "response_header_mode": "SKIP",
+                "request_body_mode": "NONE",
+                "response_body_mode": "NONE",
+            },
+            "allow_mode_override": true,
+            "status_on_error": {"code": "ServiceUnavailable"},
+            // Only what decide reads goes over the wire.
+            "forward_rules": {"allowed_headers": {"patterns": [{"prefix": request_header::PREFIX}]}},
+            "mutation_rules": {"allow_envoy": {"value": true}},
+            "metadata_options": {"receiving_namespaces": {
+                "untyped": [metadata::ROUTING_NAMESPACE, metadata::NAMESPACE],
+            }},
+        },
+    })
+}
+
+fn access_log() -> Value {
+    let tag = |name: &str, value: String| json!({"tag": name, "value": value});
+    json!({
+        "name": "envoy.access_loggers.http_grpc",
+        "typed_config": {
+            "@type": type_url("envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig"),
+            "common_config": {
+                "log_name": "weirgate",
+                "transport_api_version": "V3",
+                "grpc_service": grpc_service(&[]),
+                "buffer_flush_interval": LOG_FLUSH,
+                "custom_tags": [
+                    tag(filter_state::REQUEST, format!("%FILTER_STATE(wasm.{}:PLAIN)%", filter_state::REQUEST)),
+                    tag(filter_state::USAGE, format!("%FILTER_STATE(wasm.{}:PLAIN)%", filter_state::USAGE)),
+                ],
+            },
+        },
+    })
+}
+
+fn grpc_service(initial_metadata: &[(&str, &str)]) -> Value {
+    let entries: Vec<Value> =
+        initial_metadata.iter().map(|(key, value)| json!({"key": key, "value": value})).collect();
+    json!({"envoy_grpc": {"cluster_name": SERVICE}, "initial_metadata": entries})
+}
+
+fn service_cluster(endpoint: &Endpoint) -> Value {
+    json!({
+        "name": SERVICE,
+        "type": discovery(endpoint),
+        "connect_timeout": "1s",
+        "typed_extension_protocol_options": http_options(true, &[]),
+        "load_assignment": load_assignment(SERVICE, endpoint),
+    })
+}
+
+fn provider_cluster(config: &Config, paths: &Paths, cluster: &Cluster) -> Option<Value> {
+    let provider = config.providers.get(&cluster.provider)?;
+    let url = &provider.base_url;
+    let name = cluster.name();
+    let mut filters = Vec::new();
+    let model = cluster.model.as_deref();
+    if cluster.adaptation == Adaptation::Prepare {
+        let upstream = Upstream { base_path: url.path.clone(), model: cluster.model.clone() };
+        let prepare = ProviderSelect { rules: Vec::new(), upstream: Some(upstream) };
+        filters.push(wasm_filter("provider-select", &name, &json!(prepare), &paths.filters));
+    }
+    if let Some(from) = cluster.adaptation.translates_from() {
+        filters.push(translate(config, from, provider, model.unwrap_or_default()));
+    }
+    filters.push(provider_headers(provider.dialect));
+    if provider.api_key.is_some() {
+        filters.push(credential(&cluster.provider, provider.dialect));
+    }
+    filters.push(json!({
+        "name": "envoy.filters.http.upstream_codec",
+        "typed_config": {"@type": type_url("envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec")},
+    }));
+    let endpoint = Endpoint::Tcp { host: url.host.clone(), port: url.port };
+    let mut rendered = json!({
+        "name": name,
+        "type": discovery(&endpoint),
+        "connect_timeout": seconds(config.timeouts.connect),
+        "per_connection_buffer_limit_bytes": config.max_body,
+        "typed_extension_protocol_options": http_options(false, &filters),
+        "load_assignment": load_assignment(&name, &endpoint),
+    });
+    if url.tls {
+        let tls = json!({"transport_socket": {
+            "name": "envoy.transport_sockets.tls",
+            "typed_config": {
+                "@type": type_url("envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"),
+                "sni": url.host,
+                "common_tls_context": {"validation_context": {
+                    "trusted_ca": {"filename": TRUSTED_CA},
+                    "match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": url.host}}],
+                }},
+            },
+        }});
+        merge(&mut rendered, tls);
+    }
+    Some(rendered)
+}
+
+fn translate(config: &Config, from: Dialect, provider: &Provider, model: &str) -> Value {
+    let unsupported = match config.unsupported_fields {
+        Unsupported::Reject => "reject",
+        Unsupported::Drop => "drop",
+    };
+    let mut about = vec![
+        (translate_metadata::FROM, from.as_str()),
+        (translate_metadata::TO, provider.dialect.as_str()),
+        (translate_metadata::PATH, provider.base_url.path.as_str()),
+        (translate_metadata::UNSUPPORTED, unsupported),
+    ];
+    about.push((translate_metadata::MODEL, model));
+    // gRPC metadata may not be empty.
+    about.retain(|(_, value)| !value.is_empty());
+    json!({
+        "name": "weirgate.translate",
+        "typed_config": {
+            "@type": type_url("envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor"),
+            "grpc_service": grpc_service(&about),
+            "message_timeout": MESSAGE_TIMEOUT,
+            "processing_mode": {
+                "request_header_mode": "SEND",
+                "response_header_mode": "SEND",
+                "request_body_mode": "BUFFERED",
+                "response_body_mode": "STREAMED",
+                "response_trailer_mode": "SKIP",
+            },
+            "status_on_error": {"code": "ServiceUnavailable"},
+            "forward_rules": {"allowed_headers": {"patterns": [{"exact": ":status"}, {"exact": "content-type"}]}},
+        },
+    })
+}
+
+/// The headers that a provider gets. What an earlier attempt set is still there at the next, so everything is overwritten
+/// or removed, whatever was there.
+fn provider_headers(dialect: Dialect) -> Value {
+    let append = |name: &str, value: &str, action: &str| json!({"append": {"header": {"key": name, "value": value}, "append_action": action}});
+    let mut mutations: Vec<Value> =
+        request_header::CREDENTIALS.iter().map(|name| json!({"remove": name})).collect();
+    mutations.push(json!({"remove_on_match": {"key_matcher": {"prefix": request_header::PREFIX}}}));
+    if dialect == Dialect::Anthropic {
+        mutations.push(append("anthropic-version", "2023-06-01", "ADD_IF_ABSENT"));
+    } else {
+        mutations.push(json!({"remove_on_match": {"key_matcher": {"prefix": "anthropic-"}}}));
+    }
+    json!({
+        "name": "weirgate.provider_headers",
+        "typed_config": {
+            "@type": type_url("envoy.extensions.filters.http.header_mutation.v3.HeaderMutation"),
+            "mutations": {
+                "request_mutations": mutations,
+                "response_mutations": [json!({"remove_on_match": {"key_matcher": {"prefix": request_header::PREFIX}}})],
+            },
+        },
+    })
+}
+
+/// Puts the provider's key in, from a secret that Envoy reads itself.
+fn credential(provider: &str, dialect: Dialect) -> Value {
+    let (header, prefix) = match dialect {
+        Dialect::OpenAi => ("authorization", "Bearer "),
+        Dialect::Anthropic => ("x-api-key", ""),
+        Dialect::Gemini => ("x-goog-api-key", ""),
+    };
+    json!({
+        "name": "weirgate.credential",
+        "typed_config": {
+            "@type": type_url("envoy.extensions.filters.http.credential_injector.v3.CredentialInjector"),
+            "overwrite": true,
+            "credential": {
+                "name": "envoy.http.injected_credentials.generic",
+                "typed_config": {
+                    "@type": type_url("envoy.extensions.http.injected_credentials.generic.v3.Generic"),
+                    "credential": {"name": secret_name(provider)},
+                    "header": header,
+                    "header_value_prefix": prefix,
+                },
+            },
+        },
+    })
+}
+
+fn secret(provider: &str, key: &Secret) -> Value {
+    let source = match key {
+        Secret::Environment(name) => json!({"environment_variable": name}),
+        Secret::Inline(key) => json!({"inline_string": key}),
+    };
+    json!({"name": secret_name(provider), "generic_secret": {"secret": source}})
+}
+
+fn secret_name(provider: &str) -> String {
+    format!("provider:{provider}")
+}
+
+fn wasm_filter(filter: &str, root_id: &str, configuration: &Value, filters: &Path) -> Value {
+    json!({
+        "name": format!("weirgate.{filter}"),
+        "typed_config": {
+            "@type": type_url("envoy.extensions.filters.http.wasm.v3.Wasm"),
+            "config": {
+                "name": filter,
+                "root_id": root_id,
+                "vm_config": {
+                    // One VM a worker for every use of the same module.
+                    "vm_id": filter,
+                    "runtime": "envoy.wasm.runtime.v8",
+                    "code": {"local": {"filename": filters.join(format!("{filter}.wasm"))}},
+                },
+                "configuration": {
+                    "@type": "type.googleapis.com/google.protobuf.StringValue",
+                    "value": configuration.to_string(),
+                },
+                // A filter that fails costs one request, not all that follow.
+                "failure_policy": "FAIL_RELOAD",
+                // The filters hold the headers until they have read the body.
+                "allow_on_headers_stop_iteration": true,
+            },
+        },
+    })
+}
+
+fn router() -> Value {
+    json!({
+        "name": "envoy.filters.http.router",
+        "typed_config": {"@type": type_url("envoy.extensions.filters.http.router.v3.Router")},
+    })
+}
+
+fn http_options(http2: bool, filters: &[Value]) -> Value {
+    let protocol = if http2 { "http2_protocol_options" } else { "http_protocol_options" };
+    json!({"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+        "@type": type_url("envoy.extensions.upstreams.http.v3.HttpProtocolOptions"),
+        "explicit_http_config": {protocol: {}},
+        "http_filters": filters,
+    }})
+}
+
+fn merge(into: &mut Value, from: Value) {
+    if let (Value::Object(into), Value::Object(from)) = (into, from) {
+        into.extend(from);
+    }
+}
+
+/// A name must be resolved; an address or a socket must not.
+fn discovery(endpoint: &Endpoint) -> &'static str {
+    match endpoint {
+        Endpoint::Tcp { host, .. } if host.parse::<std::net::IpAddr>().is_err() => "STRICT_DNS",
+        Endpoint::Tcp { .. } | Endpoint::Unix(_) => "STATIC",
+    }
+}
+
+fn load_assignment(name: &str, endpoint: &Endpoint) -> Value {
+    json!({
+        "cluster_name": name,
+        "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address(endpoint)}}]}],
+    })
+}
+
+fn address(endpoint: &Endpoint) -> Value {
+    match endpoint {
+        Endpoint::Unix(path) => json!({"pipe": {"path": path}}),
+        Endpoint::Tcp { host, port } => json!({"socket_address": {"address": host, "port_value": port}}),
+    }
+}
+
+fn set_header(name: &str, value: &str) -> Value {
+    json!({"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"})
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{}s", duration.as_secs_f64())
+}
+
+fn type_url(message: &str) -> String {
+    format!("type.googleapis.com/{message}")
+}

@@ -1,0 +1,21 @@
+//! The service beside Envoy, and what runs both.
+//!
+//! * [`config`] reads `weirgate.yaml`, [`envoy`] writes Envoy's configuration from it.
+//! * [`policy`] decides over one configuration; [`store`] counts and reserves.
+//! * `decide`, `translate` and [`record`] are the three verbs that Envoy calls, over [`service`].
+//! * [`admin`] serves operators; [`probe`] shows that Envoy's chain is whole.
+//! * [`serve`] runs the service, [`up`] the service and Envoy together.
+
+pub mod admin;
+pub mod config;
+mod decide;
+pub mod envoy;
+pub mod gateway;
+pub mod policy;
+pub mod probe;
+pub mod record;
+pub mod serve;
+pub mod service;
+pub mod store;
+mod translate;
+pub mod up;

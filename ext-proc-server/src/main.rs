@@ -1,0 +1,136 @@
+//! The `weirgate` command.
+
+use clap::{Parser, Subcommand};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use weirgate::config::{Config, Endpoint, environment, load};
+use weirgate::envoy::{Paths, render};
+use weirgate::gateway::Gateway;
+use weirgate::serve::Service;
+use weirgate::up;
+
+/// An AI gateway for Envoy.
+#[derive(Debug, Parser)]
+#[command(name = "weirgate", version)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Checks a configuration file and lists everything that is wrong with it.
+    Check(File),
+    /// Writes Envoy's configuration to the standard output.
+    Render {
+        #[command(flatten)]
+        file: File,
+        #[command(flatten)]
+        filters: Filters,
+    },
+    /// Runs the service that Envoy calls.
+    Serve(File),
+    /// Runs the service and Envoy together.
+    Up {
+        #[command(flatten)]
+        file: File,
+        #[command(flatten)]
+        filters: Filters,
+        /// Envoy's binary.
+        #[arg(long, env = "WEIRGATE_ENVOY", default_value = "envoy")]
+        envoy: PathBuf,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct File {
+    /// The configuration file.
+    #[arg(short, long, env = "WEIRGATE_CONFIG", default_value = "weirgate.yaml")]
+    config: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+struct Filters {
+    /// The folder of the filters; by default the one that the configuration names, or target/filters.
+    #[arg(long, env = "WEIRGATE_FILTERS")]
+    filters: Option<PathBuf>,
+}
+
+impl Filters {
+    fn folder(self, config: &Config) -> PathBuf {
+        self.filters
+            .or_else(|| config.envoy.filters.clone())
+            .unwrap_or_else(|| PathBuf::from("target/filters"))
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("WEIRGATE_LOG")
+                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn")),
+        )
+        .with_writer(std::io::stderr)
+        .init();
+    match run(Arguments::parse().verb).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("weirgate: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(verb: Verb) -> Result<(), String> {
+    match verb {
+        Verb::Check(file) => {
+            read(&file.config)?;
+            println!("{} is valid", file.config.display());
+            Ok(())
+        }
+        Verb::Render { file, filters } => {
+            let config = read(&file.config)?;
+            let admin = config
+                .envoy
+                .admin
+                .map_or(Endpoint::Tcp { host: "127.0.0.1".to_owned(), port: 9902 }, |address| {
+                    Endpoint::Tcp { host: address.ip().to_string(), port: address.port() }
+                });
+            let service = config.service_address.clone().unwrap_or_else(|| config.service.clone());
+            let paths = Paths { filters: filters.folder(&config), service, admin };
+            print!("{}", render(&config, &paths).yaml());
+            Ok(())
+        }
+        Verb::Serve(file) => serve(read(&file.config)?).await,
+        Verb::Up { file, filters, envoy } => {
+            let config = read(&file.config)?;
+            let options = up::Options { envoy, filters: filters.folder(&config) };
+            up::run(config, &options).await
+        }
+    }
+}
+
+async fn serve(config: Config) -> Result<(), String> {
+    let (endpoint, admin) = (config.service.clone(), config.admin);
+    let gateway = Arc::new(Gateway::open(config).map_err(|error| error.to_string())?);
+    let service = Service::bind(gateway, &endpoint, admin).await.map_err(|error| error.to_string())?;
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+        .map_err(|error| error.to_string())?;
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+    };
+    service.run(stop).await.map_err(|error| error.to_string())
+}
+
+fn read(path: &Path) -> Result<Config, String> {
+    load(path, &environment::Process).map_err(|problems| {
+        let lines: Vec<String> =
+            problems.iter().map(|problem| format!("{}: {problem}", path.display())).collect();
+        format!("the configuration is not valid\n{}", lines.join("\n"))
+    })
+}

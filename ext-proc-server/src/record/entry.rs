@@ -1,0 +1,146 @@
+//! One entry of Envoy's access log, as record reads it.
+
+use super::ledger::Line;
+use crate::envoy::clusters::Cluster;
+use crate::policy::Policy;
+use envoy_types::pb::envoy::data::accesslog::v3::{AccessLogCommon, HttpAccessLogEntry, ResponseFlags};
+use envoy_types::pb::google::protobuf::{Duration as ProtoDuration, Timestamp, value::Kind};
+use serde::de::DeserializeOwned;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use weirgate_contract::handover::{CountSource, Counted, Decision, RequestHead};
+use weirgate_contract::{filter_state, metadata};
+use weirgate_dialect::Operation;
+
+/// What an entry says.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) decision: Decision,
+    /// The cluster of the last attempt; empty without one.
+    pub(super) cluster: String,
+    head: Option<RequestHead>,
+    counted: Option<Counted>,
+    status: u16,
+    details: String,
+    attempts: u32,
+    start: SystemTime,
+    duration: Duration,
+    first_byte: Option<Duration>,
+    client_left: bool,
+}
+
+impl Entry {
+    pub(super) fn read(log: HttpAccessLogEntry) -> Self {
+        let common = log.common_properties.unwrap_or_default();
+        let response = log.response.unwrap_or_default();
+        let flags = common.response_flags.unwrap_or_default();
+        Self {
+            decision: decision(&common).unwrap_or_default(),
+            head: tag(&common, filter_state::REQUEST),
+            counted: tag(&common, filter_state::USAGE),
+            status: response.response_code.and_then(|code| u16::try_from(code.value).ok()).unwrap_or(0),
+            details: response.response_code_details,
+            attempts: common.upstream_request_attempt_count,
+            start: common.start_time.as_ref().map_or_else(SystemTime::now, time),
+            duration: common
+                .time_to_last_downstream_tx_byte
+                .as_ref()
+                .or(common.duration.as_ref())
+                .map(duration)
+                .unwrap_or_default(),
+            first_byte: common.time_to_first_downstream_tx_byte.as_ref().map(duration),
+            client_left: left(&flags),
+            cluster: common.upstream_cluster,
+        }
+    }
+
+    pub(super) fn operation(&self) -> Operation {
+        self.head.as_ref().map_or(Operation::Passthrough, |head| head.operation)
+    }
+
+    /// The line of the ledger, but for the cost.
+    pub(super) fn line(&self, policy: &Policy, cluster: Option<&Cluster>) -> Line {
+        let head = self.head.as_ref();
+        let counted = self.counted();
+        let model = head.map(|head| head.model.as_str()).filter(|model| !model.is_empty());
+        let model = model.unwrap_or(&self.decision.model).to_owned();
+        let upstream_model =
+            cluster.and_then(|cluster| cluster.model.clone()).unwrap_or_else(|| model.clone());
+        // Requests that a filter refused never reached decide, which knows the key's name.
+        let key = if self.decision.key.is_empty() {
+            let digest = head.and_then(|head| crate::config::hex_digest(&head.key_digest));
+            digest.and_then(|digest| policy.key_name(&digest)).unwrap_or_default().to_owned()
+        } else {
+            self.decision.key.clone()
+        };
+        let refused = [head.map(|head| head.refused.as_str()), Some(self.decision.refused.as_str())];
+        let error = refused.into_iter().flatten().find(|code| !code.is_empty()).map(str::to_owned);
+        let error = error.or_else(|| self.client_left.then(|| "client_left".to_owned()));
+        let error = error.or_else(|| (self.status >= 400).then(|| self.details.clone()));
+        Line {
+            time_ms: self.start.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64,
+            id: self.decision.id.clone(),
+            key,
+            model,
+            provider: cluster.map(|cluster| cluster.provider.clone()).unwrap_or_default(),
+            upstream_model,
+            operation: self.operation(),
+            stream: head.is_some_and(|head| head.stream),
+            status: self.status,
+            error: error.unwrap_or_default(),
+            attempts: self.attempts,
+            usage: counted.usage,
+            source: counted.source,
+            tier: counted.tier,
+            complete: counted.complete,
+            cost_micros: 0,
+            reserved_micros: self.decision.reserved_micros,
+            latency_ms: millis(self.duration),
+            first_byte_ms: self.first_byte.map(millis),
+        }
+    }
+
+    /// What is to be charged. Where the filter could not say, what may have been generated was.
+    fn counted(&self) -> Counted {
+        let nothing = Counted::default();
+        let reached_a_provider = self.attempts > 0 && self.decision.refused.is_empty();
+        match &self.counted {
+            _ if !reached_a_provider => nothing,
+            // The client left before the answer began, or the filter failed.
+            Some(counted) if counted.source == CountSource::Reserved && self.status >= 400 => nothing,
+            Some(counted) => counted.clone(),
+            None if self.status < 400 => Counted { source: CountSource::Reserved, ..nothing },
+            None => nothing,
+        }
+    }
+}
+
+fn decision(common: &AccessLogCommon) -> Option<Decision> {
+    let namespace = common.metadata.as_ref()?.filter_metadata.get(metadata::NAMESPACE)?;
+    match namespace.fields.get(metadata::DECISION)?.kind.as_ref()? {
+        Kind::StringValue(json) => serde_json::from_str(json).ok(),
+        _ => None,
+    }
+}
+
+fn tag<T: DeserializeOwned>(common: &AccessLogCommon, name: &str) -> Option<T> {
+    serde_json::from_str(common.custom_tags.get(name)?).ok()
+}
+
+fn left(flags: &ResponseFlags) -> bool {
+    flags.downstream_connection_termination || flags.downstream_remote_reset
+}
+
+fn duration(duration: &ProtoDuration) -> Duration {
+    let seconds = u64::try_from(duration.seconds).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(duration.nanos).unwrap_or(0))
+}
+
+fn time(timestamp: &Timestamp) -> SystemTime {
+    let seconds = u64::try_from(timestamp.seconds).unwrap_or(0);
+    UNIX_EPOCH + Duration::new(seconds, u32::try_from(timestamp.nanos).unwrap_or(0))
+}
+
+/// Milliseconds with microseconds behind the point.
+fn millis(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1_000.0
+}

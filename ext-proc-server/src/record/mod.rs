@@ -1,0 +1,68 @@
+//! record: settles what a request used, and writes it down, however the request ended.
+
+mod entry;
+pub mod ledger;
+mod totals;
+
+use crate::gateway::Gateway;
+use entry::Entry;
+use envoy_types::pb::envoy::service::accesslog::v3::StreamAccessLogsMessage;
+use envoy_types::pb::envoy::service::accesslog::v3::stream_access_logs_message::LogEntries;
+use ledger::Line;
+use std::time::SystemTime;
+use weirgate_contract::handover::CountSource;
+use weirgate_dialect::Operation;
+use weirgate_dialect::usage::Usage;
+
+/// Takes a batch of Envoy's access log.
+pub(crate) fn entries(gateway: &Gateway, message: StreamAccessLogsMessage) {
+    let Some(LogEntries::HttpLogs(logs)) = message.log_entries else { return };
+    for log in logs.log_entry {
+        let entry = Entry::read(log);
+        if entry.operation() == Operation::Probe {
+            gateway.probe.recorded();
+        } else {
+            one(gateway, entry);
+        }
+    }
+}
+
+fn one(gateway: &Gateway, entry: Entry) {
+    let policy = gateway.policy.load();
+    let cluster = policy.cluster(&entry.cluster);
+    let mut line = entry.line(&policy, cluster);
+    let price = policy.config().prices.get(&line.upstream_model);
+    let settled = gateway.store.settle(&entry.decision.id, |reserved| {
+        if line.source == CountSource::Reserved {
+            return (reserved.request.tokens, reserved.request.micros);
+        }
+        line.cost_micros = price.map_or(0, |price| price.cost(&line.usage, &line.tier));
+        (line.usage.total_input().saturating_add(line.usage.total_output()), line.cost_micros)
+    });
+    match settled {
+        Some(reserved) if line.source == CountSource::Reserved => {
+            line.cost_micros = reserved.request.micros;
+            line.usage = Usage {
+                input: entry.decision.input_tokens,
+                output: entry.decision.output_tokens,
+                ..Usage::default()
+            };
+        }
+        Some(_) => {}
+        // Refused before anything was reserved, or settled by its expiry: nothing is left to charge.
+        None => line.usage = Usage::default(),
+    }
+    gateway.ledger.add(line);
+}
+
+/// Charges reservations that nobody settled.
+pub fn expire(gateway: &Gateway, now: SystemTime) {
+    for (id, reservation) in gateway.store.expire(now) {
+        tracing::warn!(
+            id,
+            key = reservation.request.key,
+            "a reservation expired and was charged as reserved"
+        );
+        gateway.ledger.add(Line::expired(id, &reservation, now));
+    }
+}

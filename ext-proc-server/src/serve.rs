@@ -1,0 +1,97 @@
+//! Runs the service: gRPC for Envoy, HTTP for operators.
+
+use crate::config::Endpoint;
+use crate::gateway::Gateway;
+use crate::service::Services;
+use crate::{admin, record};
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::net::{TcpListener, UnixListener};
+use tokio_stream::wrappers::{TcpListenerStream, UnixListenerStream};
+
+/// How often expired reservations are looked for.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// A service whose sockets are open, so that nobody is refused once this exists.
+#[derive(Debug)]
+pub struct Service {
+    gateway: Arc<Gateway>,
+    grpc: Grpc,
+    admin: TcpListener,
+}
+
+#[derive(Debug)]
+enum Grpc {
+    Unix(UnixListener),
+    Tcp(TcpListener),
+}
+
+impl Service {
+    /// Opens the sockets.
+    ///
+    /// # Errors
+    /// An address that cannot be listened on, named.
+    pub async fn bind(gateway: Arc<Gateway>, endpoint: &Endpoint, admin: SocketAddr) -> io::Result<Self> {
+        let grpc = match endpoint {
+            Endpoint::Unix(path) => {
+                // A socket that a killed process left behind would be in the way.
+                if path.exists() {
+                    std::fs::remove_file(path).map_err(|error| named(error, path.display()))?;
+                }
+                Grpc::Unix(UnixListener::bind(path).map_err(|error| named(error, path.display()))?)
+            }
+            Endpoint::Tcp { host, port } => {
+                let listener = TcpListener::bind((host.as_str(), *port)).await;
+                Grpc::Tcp(listener.map_err(|error| named(error, format!("{host}:{port}")))?)
+            }
+        };
+        let admin = TcpListener::bind(admin).await.map_err(|error| named(error, admin))?;
+        Ok(Self { gateway, grpc, admin })
+    }
+
+    /// The address of the operators' HTTP.
+    ///
+    /// # Errors
+    /// The socket is gone.
+    pub fn admin_address(&self) -> io::Result<SocketAddr> {
+        self.admin.local_addr()
+    }
+
+    /// Serves until `stop` is done.
+    ///
+    /// # Errors
+    /// A server that failed.
+    pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+        let Self { gateway, grpc, admin } = self;
+        let sweeper = tokio::spawn(sweep(gateway.clone()));
+        let operators = axum::serve(admin, admin::router(gateway.clone()));
+        let operators = tokio::spawn(operators.into_future());
+        let router = Services::new(gateway).router();
+        let served = match grpc {
+            Grpc::Unix(listener) => {
+                router.serve_with_incoming_shutdown(UnixListenerStream::new(listener), stop).await
+            }
+            Grpc::Tcp(listener) => {
+                router.serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop).await
+            }
+        };
+        sweeper.abort();
+        operators.abort();
+        served.map_err(io::Error::other)
+    }
+}
+
+async fn sweep(gateway: Arc<Gateway>) {
+    let mut ticks = tokio::time::interval(SWEEP);
+    loop {
+        ticks.tick().await;
+        record::expire(&gateway, SystemTime::now());
+    }
+}
+
+fn named(error: io::Error, what: impl std::fmt::Display) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot listen on {what}: {error}"))
+}

@@ -1,0 +1,178 @@
+//! translate: rewrites one attempt's bodies between the client's dialect and the provider's.
+//!
+//! It stands in a provider's upstream chain and knows this attempt alone: what to translate comes in the gRPC metadata
+//! that Envoy's configuration sets, the rest from the messages of this one stream.
+
+use crate::decide::set_header;
+use crate::translate::reply::{body, headers, refuse};
+use envoy_types::pb::envoy::service::ext_proc::v3::processing_request::Request;
+use envoy_types::pb::envoy::service::ext_proc::v3::{
+    HttpBody, HttpHeaders, ProcessingRequest, ProcessingResponse,
+};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tonic::metadata::MetadataMap;
+use weirgate_contract::{response_header, translate_metadata as about};
+use weirgate_dialect::Dialect;
+use weirgate_dialect::error::ClientError;
+use weirgate_dialect::translate::{self, Answer, AnswerOptions, Options, Unsupported};
+
+mod reply;
+
+/// The most tokens asked for when the client sets no cap and the provider insists on one.
+const DEFAULT_MAX_TOKENS: u32 = 4096;
+/// The largest plain answer that is collected, in bytes.
+const ANSWER_BYTES: usize = 32 << 20;
+
+/// What Envoy's configuration says of this provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Job {
+    from: Dialect,
+    to: Dialect,
+    path: String,
+    model: String,
+    unsupported: Unsupported,
+}
+
+impl Job {
+    /// Reads the job; `None` if this is no translating filter.
+    pub(crate) fn read(metadata: &MetadataMap) -> Option<Self> {
+        let get = |key| metadata.get(key).and_then(|value| value.to_str().ok());
+        Some(Self {
+            from: Dialect::parse(get(about::FROM)?)?,
+            to: Dialect::parse(get(about::TO)?)?,
+            path: get(about::PATH).unwrap_or_default().to_owned(),
+            model: get(about::MODEL).unwrap_or_default().to_owned(),
+            unsupported: match get(about::UNSUPPORTED) {
+                Some("drop") => Unsupported::Drop,
+                _ => Unsupported::Reject,
+            },
+        })
+    }
+
+    fn endpoint(&self) -> &'static str {
+        match self.to {
+            Dialect::Anthropic => "/messages",
+            Dialect::OpenAi | Dialect::Gemini => "/chat/completions",
+        }
+    }
+}
+
+/// One attempt.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    job: Job,
+    include_usage: bool,
+    dropped: Vec<String>,
+    answer: Option<Answer>,
+    /// The answer went wrong in its middle, and the client was told.
+    failed: bool,
+}
+
+impl Attempt {
+    pub(crate) fn new(job: Job) -> Self {
+        Self { job, include_usage: false, dropped: Vec::new(), answer: None, failed: false }
+    }
+
+    /// Answers one message of Envoy.
+    pub(crate) fn answer(&mut self, message: ProcessingRequest) -> Option<ProcessingResponse> {
+        match message.request? {
+            Request::RequestHeaders(_) => Some(self.request_headers()),
+            Request::RequestBody(body) => Some(self.request_body(&body)),
+            Request::ResponseHeaders(headers) => Some(self.response_headers(&headers)),
+            Request::ResponseBody(body) => Some(self.response_body(&body)),
+            Request::RequestTrailers(_) => Some(reply::request_trailers()),
+            Request::ResponseTrailers(_) => Some(reply::response_trailers()),
+        }
+    }
+
+    fn request_headers(&self) -> ProcessingResponse {
+        let path = format!("{}{}", self.job.path, self.job.endpoint());
+        // The length is that of the client's body; Envoy refuses a changed body under it.
+        headers(true, vec![set_header(":path", &path)], &["content-length"])
+    }
+
+    fn request_body(&mut self, request: &HttpBody) -> ProcessingResponse {
+        let Job { from, to, model, unsupported, .. } = &self.job;
+        let options = Options { model, unsupported: *unsupported, default_max_tokens: DEFAULT_MAX_TOKENS };
+        match translate::request(*from, *to, &request.body, &options) {
+            Ok(translated) => {
+                self.include_usage = translated.include_usage;
+                self.dropped = translated.dropped;
+                body(true, translated.body)
+            }
+            Err(error) => refuse(*from, &ClientError::from(error)),
+        }
+    }
+
+    fn response_headers(&mut self, response: &HttpHeaders) -> ProcessingResponse {
+        let get = |name: &str| {
+            let entries = response.headers.iter().flat_map(|map| &map.headers);
+            let found = entries.into_iter().find(|entry| entry.key == name)?;
+            let value = if found.raw_value.is_empty() { found.value.as_bytes() } else { &found.raw_value };
+            Some(String::from_utf8_lossy(value).into_owned())
+        };
+        let is_event_stream = get("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"));
+        let options = AnswerOptions {
+            status: get(":status").and_then(|status| status.parse().ok()).unwrap_or(200),
+            is_event_stream,
+            include_usage: self.include_usage,
+            created: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
+            model: String::new(),
+            limit: ANSWER_BYTES,
+        };
+        let answer = match Answer::new(self.job.from, self.job.to, options) {
+            Ok(answer) => answer,
+            Err(error) => return refuse(self.job.from, &ClientError::from(error)),
+        };
+        let kind = if answer.is_event_stream() { "text/event-stream" } else { "application/json" };
+        let mut set = vec![set_header("content-type", kind)];
+        if !self.dropped.is_empty() {
+            set.push(set_header(response_header::DROPPED, &self.dropped.join(",")));
+        }
+        self.answer = Some(answer);
+        headers(false, set, &["content-length", "content-encoding"])
+    }
+
+    fn response_body(&mut self, chunk: &HttpBody) -> ProcessingResponse {
+        let mut out = Vec::new();
+        if let Some(answer) = self.answer.as_mut().filter(|_| !self.failed) {
+            let mut result = answer.push(&chunk.body).map(|bytes| out = bytes);
+            if result.is_ok() && chunk.end_of_stream {
+                result = answer.finish().map(|bytes| out.extend(bytes));
+            }
+            if let Err(error) = result {
+                self.failed = true;
+                let error = ClientError::from(error);
+                tracing::warn!(code = error.code, "a provider's answer could not be translated");
+                let text = if answer.is_event_stream() {
+                    error.event(self.job.from)
+                } else {
+                    error.body(self.job.from)
+                };
+                out.extend(text.into_bytes());
+            }
+        }
+        body(false, out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(entries: &[(&'static str, &'static str)]) -> Option<Job> {
+        let mut metadata = MetadataMap::new();
+        for (key, value) in entries {
+            metadata.insert(*key, value.parse().unwrap());
+        }
+        Job::read(&metadata)
+    }
+
+    #[test]
+    fn the_job_stands_in_the_metadata_and_a_call_without_one_is_decides() {
+        assert_eq!(job(&[]), None);
+        let job =
+            job(&[(about::FROM, "openai"), (about::TO, "anthropic"), (about::UNSUPPORTED, "drop")]).unwrap();
+        assert_eq!((job.to, job.unsupported), (Dialect::Anthropic, Unsupported::Drop));
+    }
+}

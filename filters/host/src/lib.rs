@@ -1,0 +1,202 @@
+//! What a filter may ask of Envoy, and the two that answer: proxy-wasm inside Envoy, a fake in tests.
+//!
+//! A filter is a [`Filter`]: plain logic over a [`Host`]. The shell that makes it a wasm module is one macro,
+//! [`export_filter`], so that everything else runs natively under `cargo test`.
+
+#[cfg(not(target_arch = "wasm32"))]
+pub mod fake;
+#[cfg(target_arch = "wasm32")]
+mod wasm;
+
+#[cfg(target_arch = "wasm32")]
+#[doc(hidden)]
+pub use wasm::start;
+
+use serde::de::DeserializeOwned;
+use std::fmt;
+use std::ops::Range;
+use weirgate_contract::handover::RequestHead;
+use weirgate_contract::{filter_state, path, request_header};
+use weirgate_dialect::error::ClientError;
+use weirgate_dialect::head::Edit;
+use weirgate_dialect::{Dialect, Operation};
+
+/// What a filter may ask of Envoy about one request. Every call may fail inside Envoy; a filter then sees nothing
+/// and must not panic. Headers may be asked for only while Envoy shows them: until the callback that lets them go.
+pub trait Host {
+    /// All request headers, pseudo-headers included, in order. Values that are no UTF-8 are left out.
+    fn request_headers(&self) -> Vec<(String, String)>;
+    /// One request header.
+    fn request_header(&self, name: &str) -> Option<String>;
+    /// Sets a request header, or removes it.
+    fn set_request_header(&self, name: &str, value: Option<&str>);
+    /// The request body as far as it is buffered.
+    fn request_body(&self) -> Vec<u8>;
+    /// Replaces a part of the buffered request body.
+    fn edit_request_body(&self, span: Range<usize>, text: &[u8]);
+    /// One response header.
+    fn response_header(&self, name: &str) -> Option<String>;
+    /// Sets a response header, or removes it.
+    fn set_response_header(&self, name: &str, value: Option<&str>);
+    /// The part of the response body that is passing, or all that is held.
+    fn response_body(&self) -> Vec<u8>;
+    /// Replaces that part of the response body.
+    fn set_response_body(&self, body: &[u8]);
+    /// A property of the stream, such as `["response", "code_details"]`.
+    fn property(&self, path: &[&str]) -> Option<Vec<u8>>;
+    /// Sets filter state; Envoy prefixes the name with `wasm.`.
+    fn set_filter_state(&self, name: &str, value: &[u8]);
+    /// Answers the request from here.
+    fn respond(&self, status: u16, headers: &[(&str, &str)], body: &[u8]);
+    /// Writes a line to Envoy's log.
+    fn warn(&self, message: &str);
+}
+
+/// What is to happen after a callback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Pass on what there is.
+    Continue,
+    /// Keep it until more has come.
+    Hold,
+    /// The request was answered by [`Host::respond`].
+    Answered,
+}
+
+/// One filter, made anew for each request.
+pub trait Filter: Sized + 'static {
+    /// What `weirgate render` writes into Envoy's configuration.
+    type Config: DeserializeOwned + Default;
+    /// What all requests share: the configuration made ready.
+    type Shared: 'static;
+
+    /// Makes the configuration ready.
+    ///
+    /// # Errors
+    /// Text for Envoy's log; Envoy then refuses the configuration.
+    fn configure(config: Self::Config) -> Result<Self::Shared, String>;
+
+    /// The filter for one request.
+    fn new(shared: std::rc::Rc<Self::Shared>) -> Self;
+
+    /// The request's headers are here.
+    fn on_request_headers(&mut self, host: &dyn Host, end: bool) -> Flow {
+        let _ = (host, end);
+        Flow::Continue
+    }
+
+    /// A part of the request's body is here; all of it so far, if it was held.
+    fn on_request_body(&mut self, host: &dyn Host, end: bool) -> Flow {
+        let _ = (host, end);
+        Flow::Continue
+    }
+
+    /// The answer's headers are here.
+    fn on_response_headers(&mut self, host: &dyn Host, end: bool) -> Flow {
+        let _ = (host, end);
+        Flow::Continue
+    }
+
+    /// A part of the answer's body is here; all of it so far, if it was held.
+    fn on_response_body(&mut self, host: &dyn Host, end: bool) -> Flow {
+        let _ = (host, end);
+        Flow::Continue
+    }
+
+    /// The request is over, however it ended; the access log is about to be written.
+    fn on_end(&mut self, host: &dyn Host) {
+        let _ = host;
+    }
+}
+
+/// Reads a filter's configuration. Empty text is the default configuration.
+///
+/// # Errors
+/// What is wrong, with line and column.
+pub fn read_config<C: DeserializeOwned + Default>(json: &[u8]) -> Result<C, String> {
+    if json.iter().all(u8::is_ascii_whitespace) {
+        return Ok(C::default());
+    }
+    serde_json::from_slice(json).map_err(|error| format!("invalid configuration: {error}"))
+}
+
+/// Answers with an error in the client's dialect.
+pub fn refuse(host: &dyn Host, dialect: Dialect, error: &ClientError) -> Flow {
+    let retry_after = error.retry_after.map(|seconds| seconds.to_string());
+    let mut headers = vec![("content-type", "application/json")];
+    if let Some(seconds) = &retry_after {
+        headers.push(("retry-after", seconds));
+    }
+    host.respond(error.status(), &headers, error.body(dialect).as_bytes());
+    Flow::Answered
+}
+
+/// On a probe, adds the filter's name to the list of those that saw it.
+pub fn sign_probe(host: &dyn Host, name: impl fmt::Display) {
+    let header = request_header::CHAIN;
+    let chain = match host.request_header(header) {
+        Some(chain) => format!("{chain},{name}"),
+        None => name.to_string(),
+    };
+    host.set_request_header(header, Some(&chain));
+}
+
+/// Whether this request is a probe, by its path.
+pub fn is_probe(host: &dyn Host) -> bool {
+    host.request_header(":path").as_deref() == Some(path::PROBE)
+}
+
+/// The dialect of a request that has a prompt, `None` for any other. `provider-select` tells; where that filter is not
+/// loaded, the path does.
+pub fn prompt_dialect(host: &dyn Host) -> Option<Dialect> {
+    if let Some(operation) = host.request_header(request_header::OPERATION) {
+        return match Operation::parse(&operation)? {
+            Operation::ChatCompletions => Some(Dialect::OpenAi),
+            Operation::Messages => Some(Dialect::Anthropic),
+            Operation::Models | Operation::Probe | Operation::Passthrough => None,
+        };
+    }
+    let path = host.request_header(":path")?;
+    let path = path.split('?').next()?.trim_end_matches('/');
+    if path.ends_with("/chat/completions") {
+        Some(Dialect::OpenAi)
+    } else if path.ends_with("/messages") {
+        Some(Dialect::Anthropic)
+    } else {
+        None
+    }
+}
+
+/// Applies an edit to a buffered request body of `length` bytes, and says so in the headers.
+pub fn edit_request(host: &dyn Host, length: usize, edit: Edit) {
+    let length = length.saturating_sub(edit.span.len()) + edit.text.len();
+    host.edit_request_body(edit.span, edit.text.as_bytes());
+    host.set_request_header("content-length", Some(&length.to_string()));
+}
+
+/// Tells record that a filter refused the request, which decide will then not see.
+pub fn tell_refusal(host: &dyn Host, code: &str) {
+    let Some(json) = host.property(&[filter_state::REQUEST]) else { return };
+    let Ok(mut head) = serde_json::from_slice::<RequestHead>(&json) else { return };
+    head.refused = code.to_owned();
+    if let Ok(json) = serde_json::to_vec(&head) {
+        host.set_filter_state(filter_state::REQUEST, &json);
+    }
+}
+
+/// Makes a crate a wasm module that runs the given [`Filter`].
+#[macro_export]
+macro_rules! export_filter {
+    ($filter:ident) => {
+        #[cfg(target_arch = "wasm32")]
+        mod shell {
+            // The entry point that Envoy calls must have an unmangled name.
+            #![allow(unsafe_code, unreachable_pub, missing_docs)]
+            $crate::proxy_wasm::main! {{ $crate::start::<super::$filter>(); }}
+        }
+    };
+}
+
+#[cfg(target_arch = "wasm32")]
+#[doc(hidden)]
+pub use proxy_wasm;

@@ -1,0 +1,129 @@
+//! Refuses prompts by allow and deny patterns, before they reach anything that costs money.
+//!
+//! The rules themselves are in [`weirgate_guard`]. A body that is not what the API asks for is refused too: what cannot
+//! be read cannot be checked.
+
+use std::rc::Rc;
+use weirgate_contract::filter_config;
+use weirgate_dialect::error::{ClientError, ErrorKind};
+use weirgate_dialect::{Dialect, prompt};
+use weirgate_filter_host::{Filter, Flow, Host, is_probe, prompt_dialect, refuse, sign_probe, tell_refusal};
+use weirgate_guard::{Guard, Refusal};
+
+weirgate_filter_host::export_filter!(PromptGuard);
+
+/// The filter for one request.
+#[derive(Debug)]
+pub struct PromptGuard {
+    guard: Rc<Guard>,
+    /// The dialect in which to refuse, while there is a prompt to check.
+    pending: Option<Dialect>,
+}
+
+impl Filter for PromptGuard {
+    type Config = filter_config::PromptGuard;
+    type Shared = Guard;
+
+    fn configure(config: Self::Config) -> Result<Guard, String> {
+        Guard::new(&config).map_err(|bad| format!("rules[{}].pattern: {}", bad.index, bad.reason))
+    }
+
+    fn new(guard: Rc<Guard>) -> Self {
+        Self { guard, pending: None }
+    }
+
+    fn on_request_headers(&mut self, host: &dyn Host, end: bool) -> Flow {
+        if is_probe(host) {
+            sign_probe(host, "prompt-guard");
+        }
+        if end || self.guard.is_empty() {
+            return Flow::Continue;
+        }
+        self.pending = prompt_dialect(host);
+        if self.pending.is_some() { Flow::Hold } else { Flow::Continue }
+    }
+
+    fn on_request_body(&mut self, host: &dyn Host, end: bool) -> Flow {
+        let Some(dialect) = self.pending else { return Flow::Continue };
+        if !end {
+            return Flow::Hold;
+        }
+        self.pending = None;
+        let body = host.request_body();
+        let checked = prompt::read(&body).and_then(|prompt| self.guard.check(&prompt).map_err(refusal));
+        match checked {
+            Ok(()) => Flow::Continue,
+            Err(error) => {
+                tell_refusal(host, error.code);
+                refuse(host, dialect, &error)
+            }
+        }
+    }
+}
+
+fn refusal(refusal: Refusal) -> ClientError {
+    let message = match refusal {
+        Refusal::Denied(rule) => format!("the prompt was refused by the rule \"{rule}\""),
+        Refusal::NotAllowed => "the prompt was refused: no rule allows it".to_owned(),
+    };
+    ClientError::new(ErrorKind::GuardRefused, "guard_refused", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weirgate_filter_host::fake::{FakeHost, filter};
+
+    const RULES: &str = r#"{"rules":[{"name":"secret","action":"deny","pattern":"(?i)project x"}]}"#;
+
+    fn run(path: &str, body: &str) -> (FakeHost, Flow) {
+        let mut guard: PromptGuard = filter(RULES).unwrap();
+        let host = FakeHost::request("POST", path, &[]).with_body(body);
+        let flow = host.run_request(&mut guard);
+        (host, flow)
+    }
+
+    #[test]
+    fn a_denied_prompt_is_refused_in_the_clients_dialect() {
+        let body = r#"{"messages":[{"role":"user","content":"tell me of PROJECT X"}]}"#;
+        let (host, flow) = run("/v1/chat/completions", body);
+        assert_eq!(flow, Flow::Answered);
+        let answer = host.answer.borrow().clone().unwrap();
+        assert_eq!(answer.status, 400);
+        assert!(
+            answer.body.contains(r#""code":"guard_refused""#) && answer.body.contains("secret"),
+            "{}",
+            answer.body
+        );
+        let (host, _) = run("/v1/messages", body);
+        assert!(host.answer.borrow().clone().unwrap().body.starts_with(r#"{"type":"error""#));
+    }
+
+    #[test]
+    fn escapes_in_json_do_not_hide_a_word() {
+        let (_, flow) =
+            run("/v1/chat/completions", r#"{"messages":[{"role":"user","content":"pro\u006aect \u0078"}]}"#);
+        assert_eq!(flow, Flow::Answered);
+    }
+
+    #[test]
+    fn other_prompts_and_other_calls_pass() {
+        assert_eq!(
+            run("/v1/chat/completions", r#"{"messages":[{"role":"user","content":"hi"}]}"#).1,
+            Flow::Continue
+        );
+        assert_eq!(run("/v1/files", "project x").1, Flow::Continue);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused() {
+        assert_eq!(run("/v1/chat/completions", r#"{"messages":"project x"}"#).1, Flow::Answered);
+    }
+
+    #[test]
+    fn a_configuration_with_a_bad_pattern_is_refused_with_its_place() {
+        let error =
+            filter::<PromptGuard>(r#"{"rules":[{"name":"a","action":"deny","pattern":"("}]}"#).unwrap_err();
+        assert!(error.starts_with("rules[0].pattern"), "{error}");
+    }
+}

@@ -1,0 +1,52 @@
+//! The client's key, which leaves this filter only as a digest.
+
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
+use weirgate_contract::request_header::CREDENTIALS;
+
+/// The SHA-256, in lower-case hexadecimal, of the first key among the headers in which SDKs send one.
+pub(crate) fn digest(headers: &[(String, String)]) -> Option<String> {
+    let key = CREDENTIALS.iter().find_map(|name| {
+        let value = headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.trim())?;
+        let key = if *name == "authorization" { bearer(value)? } else { value };
+        (!key.is_empty()).then_some(key)
+    })?;
+    let mut hex = String::with_capacity(64);
+    for byte in Sha256::digest(key.as_bytes()) {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    Some(hex)
+}
+
+/// The token of a bearer credential. The scheme's name is case-insensitive (RFC 9110, section 11.1).
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(name: &str, value: &str) -> Option<String> {
+        digest(&[(name.to_owned(), value.to_owned())])
+    }
+
+    #[test]
+    fn every_sdks_header_gives_the_same_digest() {
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(of("authorization", "Bearer abc").as_deref(), Some(abc));
+        assert_eq!(of("authorization", "bearer  abc ").as_deref(), Some(abc));
+        for header in ["x-api-key", "api-key", "x-goog-api-key"] {
+            assert_eq!(of(header, "abc").as_deref(), Some(abc), "{header}");
+        }
+    }
+
+    #[test]
+    fn no_key_gives_no_digest() {
+        assert_eq!(of("authorization", "Basic abc"), None);
+        assert_eq!(of("authorization", "Bearer "), None);
+        assert_eq!(of("x-api-key", " "), None);
+        assert_eq!(of("cookie", "abc"), None);
+    }
+}

@@ -1,0 +1,81 @@
+//! The first filter: reads what a request asks for, and lets headers choose a provider or a model.
+//!
+//! What it promises to everything behind it:
+//!
+//! * `x-weirgate-*` headers are its own; those of clients are gone.
+//! * The client's key is gone too. Its SHA-256 stands in `x-weirgate-key-digest`, so the key cannot be forwarded, logged
+//!   or leaked by any later part, also when the service is down.
+//! * The model in the body and the one in `x-weirgate-model` are the same.
+//! * An answer that the client's SDK could not read (an error page, Envoy's own text) becomes an error in its dialect.
+//!
+//! In an upstream chain, configured with `upstream`, it only prepares the request for one provider: its path, its name of
+//! the model.
+
+mod classify;
+mod credentials;
+mod envelope;
+mod prepare;
+mod request;
+
+use std::rc::Rc;
+use weirgate_contract::filter_config;
+use weirgate_dialect::Dialect;
+use weirgate_filter_host::{Filter, Flow, Host};
+
+weirgate_filter_host::export_filter!(ProviderSelect);
+
+/// The filter for one request.
+#[derive(Debug)]
+pub struct ProviderSelect {
+    config: Rc<filter_config::ProviderSelect>,
+    request: Option<request::Request>,
+    envelope: Option<envelope::Envelope>,
+}
+
+impl Filter for ProviderSelect {
+    type Config = filter_config::ProviderSelect;
+    type Shared = filter_config::ProviderSelect;
+
+    fn configure(config: Self::Config) -> Result<Self::Shared, String> {
+        Ok(config)
+    }
+
+    fn new(config: Rc<Self::Shared>) -> Self {
+        Self { config, request: None, envelope: None }
+    }
+
+    fn on_request_headers(&mut self, host: &dyn Host, end: bool) -> Flow {
+        if let Some(upstream) = &self.config.upstream {
+            return prepare::headers(host, upstream, end);
+        }
+        let (request, flow) = request::Request::begin(host, &self.config, end);
+        self.request = Some(request);
+        flow
+    }
+
+    fn on_request_body(&mut self, host: &dyn Host, end: bool) -> Flow {
+        if let Some(upstream) = &self.config.upstream {
+            return prepare::body(host, upstream, end);
+        }
+        match &mut self.request {
+            Some(request) => request.body(host, end),
+            None => Flow::Continue,
+        }
+    }
+
+    fn on_response_headers(&mut self, host: &dyn Host, end: bool) -> Flow {
+        if self.config.upstream.is_some() {
+            return Flow::Continue;
+        }
+        let dialect = self.request.as_ref().map_or(Dialect::OpenAi, request::Request::dialect);
+        self.envelope = envelope::Envelope::needed(host, dialect, end);
+        Flow::Continue
+    }
+
+    fn on_response_body(&mut self, host: &dyn Host, end: bool) -> Flow {
+        match &self.envelope {
+            Some(envelope) => envelope.replace(host, end),
+            None => Flow::Continue,
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! The request half: from headers and body to `x-weirgate-*`.
+
+use crate::classify::{Class, classify};
+use crate::credentials;
+use weirgate_contract::filter_config::{HeaderRule, ProviderSelect};
+use weirgate_contract::handover::RequestHead;
+use weirgate_contract::{filter_state, request_header as header};
+use weirgate_dialect::error::{ClientError, ErrorKind};
+use weirgate_dialect::{Dialect, Operation, head};
+use weirgate_filter_host::{Flow, Host, edit_request, refuse, sign_probe};
+
+/// What is known of one request so far.
+#[derive(Debug)]
+pub(crate) struct Request {
+    head: RequestHead,
+    /// The model that a header chose in place of the body's.
+    chosen_model: Option<String>,
+    done: bool,
+}
+
+impl Request {
+    /// Takes the headers.
+    pub(crate) fn begin(host: &dyn Host, config: &ProviderSelect, end: bool) -> (Self, Flow) {
+        let headers = host.request_headers();
+        let get =
+            |name: &str| headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str());
+        let Class { dialect, operation, endpoint } = classify(
+            get(":method").unwrap_or_default(),
+            get(":path").unwrap_or_default(),
+            get("anthropic-version").is_some(),
+        );
+        let key_digest = credentials::digest(&headers);
+        let choice = choose(&headers, &config.rules);
+        for (name, _) in &headers {
+            if name.starts_with(header::PREFIX) || header::CREDENTIALS.contains(&name.as_str()) {
+                // The probe's secret is checked, and answered, by decide alone.
+                if !(operation == Operation::Probe && name == header::PROBE) {
+                    host.set_request_header(name, None);
+                }
+            }
+        }
+        // A compressed answer can be neither counted nor translated.
+        host.set_request_header("accept-encoding", None);
+        host.set_filter_state(filter_state::ENDPOINT, endpoint.as_bytes());
+        // Providers whose API is below /v1 then need no filter of their own for the path.
+        let path = format!("/v1{endpoint}");
+        if !matches!(operation, Operation::Probe) && dialect != Dialect::Gemini && get(":path") != Some(&path)
+        {
+            host.set_request_header(":path", Some(&path));
+        }
+        host.set_request_header(header::DIALECT, Some(dialect.as_str()));
+        host.set_request_header(header::OPERATION, Some(operation.as_str()));
+        if let Some(digest) = &key_digest {
+            host.set_request_header(header::KEY_DIGEST, Some(digest));
+        }
+        if let Some(provider) = &choice.provider {
+            host.set_request_header(header::PROVIDER, Some(provider));
+        }
+        if operation == Operation::Probe {
+            sign_probe(host, "provider-select");
+        }
+        let mut request = Self {
+            head: RequestHead {
+                dialect,
+                operation,
+                model: String::new(),
+                stream: false,
+                key_digest: key_digest.unwrap_or_default(),
+                refused: String::new(),
+            },
+            chosen_model: choice.model,
+            done: false,
+        };
+        let flow = match operation {
+            Operation::ChatCompletions | Operation::Messages => {
+                if get("content-encoding").is_some_and(|encoding| encoding != "identity") {
+                    request.refuse(host, &compressed())
+                } else if end {
+                    request.refuse(host, &empty())
+                } else {
+                    Flow::Hold
+                }
+            }
+            // The body of another call is read only if it may name a model.
+            Operation::Passthrough if !end && get("content-type").is_some_and(is_json) => Flow::Hold,
+            _ => {
+                request.finish(host);
+                Flow::Continue
+            }
+        };
+        (request, flow)
+    }
+
+    /// The client's dialect.
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.head.dialect
+    }
+
+    /// Takes the body as far as it is here.
+    pub(crate) fn body(&mut self, host: &dyn Host, end: bool) -> Flow {
+        if self.done {
+            return Flow::Continue;
+        }
+        if !end {
+            return Flow::Hold;
+        }
+        let body = host.request_body();
+        match head::read(&body) {
+            Ok(read) => self.read(host, body.len(), &read),
+            // A call that nobody here knows may send what it likes.
+            Err(_) if self.head.operation == Operation::Passthrough => self.finish(host),
+            Err(error) => return self.refuse(host, &error),
+        }
+        if self.head.model.is_empty() && self.head.operation != Operation::Passthrough {
+            return self.refuse(host, &no_model());
+        }
+        Flow::Continue
+    }
+
+    fn read(&mut self, host: &dyn Host, length: usize, read: &head::Head) {
+        self.head.stream = read.stream;
+        self.head.model = read.model.clone().unwrap_or_default();
+        if let Some(chosen) = self.chosen_model.take()
+            && chosen != self.head.model
+        {
+            edit_request(host, length, read.set_model(&chosen));
+            self.head.model = chosen;
+        }
+        if let Some(tokens) = read.max_tokens {
+            host.set_request_header(header::MAX_TOKENS, Some(&tokens.to_string()));
+        }
+        self.finish(host);
+    }
+
+    /// Tells the rest of the chain what was read.
+    fn finish(&mut self, host: &dyn Host) {
+        self.done = true;
+        if !self.head.model.is_empty() {
+            // A header cannot hold what a JSON string can.
+            let printable = self.head.model.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+            let model = if printable { self.head.model.as_str() } else { "?" };
+            host.set_request_header(header::MODEL, Some(model));
+        }
+        if self.head.stream {
+            host.set_request_header(header::STREAM, Some("1"));
+        }
+        self.tell_record(host);
+    }
+
+    fn refuse(&mut self, host: &dyn Host, error: &ClientError) -> Flow {
+        self.done = true;
+        self.head.refused = error.code.to_owned();
+        self.tell_record(host);
+        refuse(host, self.head.dialect, error)
+    }
+
+    fn tell_record(&self, host: &dyn Host) {
+        if let Ok(json) = serde_json::to_vec(&self.head) {
+            host.set_filter_state(filter_state::REQUEST, &json);
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Choice {
+    provider: Option<String>,
+    model: Option<String>,
+}
+
+/// The client's own choice by `x-weirgate-provider` and `x-weirgate-model` goes before the rules.
+fn choose(headers: &[(String, String)], rules: &[HeaderRule]) -> Choice {
+    let get = |name: &str| {
+        headers
+            .iter()
+            .find(|(header, value)| header == name && !value.is_empty())
+            .map(|(_, value)| value.clone())
+    };
+    let mut choice = Choice { provider: get(header::PROVIDER), model: get(header::MODEL) };
+    let rule = rules.iter().find(|rule| {
+        headers.iter().any(|(name, value)| {
+            *name == rule.header
+                && rule.exact.as_ref().is_none_or(|exact| exact == value)
+                && rule.prefix.as_ref().is_none_or(|prefix| value.starts_with(prefix))
+        })
+    });
+    if let Some(rule) = rule {
+        choice.provider = choice.provider.or_else(|| rule.provider.clone());
+        choice.model = choice.model.or_else(|| rule.model.clone());
+    }
+    choice
+}
+
+fn is_json(content_type: &str) -> bool {
+    content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+fn empty() -> ClientError {
+    ClientError::new(ErrorKind::InvalidRequest, "invalid_json", "the body is empty: a JSON object is needed")
+}
+
+fn compressed() -> ClientError {
+    ClientError::new(
+        ErrorKind::InvalidRequest,
+        "compressed_request",
+        "compressed request bodies are not supported: send this one without content-encoding",
+    )
+    .with_param("content-encoding")
+}
+
+fn no_model() -> ClientError {
+    ClientError::new(ErrorKind::InvalidRequest, "missing_field", "model is missing: name the model to use")
+        .with_param("model")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ProviderSelect;
+    use weirgate_filter_host::fake::{FakeHost, filter};
+    use weirgate_filter_host::{Flow, Host};
+
+    const CHAT: &str = r#"{"model":"chat","stream":true,"max_tokens":5,"messages":[]}"#;
+
+    fn select(config: &str) -> ProviderSelect {
+        filter(config).unwrap()
+    }
+
+    #[test]
+    fn headers_say_what_the_body_asks_for() {
+        let host = FakeHost::request("POST", "/v1/chat/completions", &[("authorization", "Bearer abc")])
+            .with_body(CHAT);
+        assert_eq!(host.run_request(&mut select("")), Flow::Continue);
+        let get = |name| host.request_header(name);
+        assert_eq!(get("x-weirgate-model").as_deref(), Some("chat"));
+        assert_eq!(get("x-weirgate-stream").as_deref(), Some("1"));
+        assert_eq!(get("x-weirgate-max-tokens").as_deref(), Some("5"));
+        assert_eq!(get("x-weirgate-dialect").as_deref(), Some("openai"));
+        assert!(get("x-weirgate-key-digest").is_some_and(|digest| digest.starts_with("ba7816bf")));
+        assert_eq!(get("authorization"), None);
+        assert_eq!(host.filter_state.borrow()["weirgate_endpoint"], "/chat/completions");
+        assert!(host.filter_state.borrow()["weirgate_request"].contains(r#""model":"chat""#));
+    }
+
+    #[test]
+    fn what_clients_send_under_our_prefix_is_removed() {
+        let forged =
+            [("x-weirgate-key-digest", "00"), ("x-weirgate-input-tokens", "0"), ("x-weirgate-new", "1")];
+        let host = FakeHost::request("POST", "/v1/chat/completions", &forged).with_body(CHAT);
+        host.run_request(&mut select(""));
+        for (name, _) in forged {
+            assert_eq!(host.request_header(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_header_chooses_provider_and_model() {
+        let headers = [("x-weirgate-provider", "local"), ("x-weirgate-model", "small")];
+        let host = FakeHost::request("POST", "/v1/chat/completions", &headers).with_body(CHAT);
+        host.run_request(&mut select(""));
+        assert_eq!(host.request_header("x-weirgate-provider").as_deref(), Some("local"));
+        assert_eq!(host.request_header("x-weirgate-model").as_deref(), Some("small"));
+        assert!(host.body().starts_with(r#"{"model":"small","#));
+        assert_eq!(
+            host.request_header("content-length").as_deref(),
+            Some(host.body().len().to_string().as_str())
+        );
+    }
+
+    #[test]
+    fn the_first_rule_that_matches_applies() {
+        let rules = r#"{"rules":[{"header":"x-team","exact":"red","provider":"a"},
+            {"header":"x-team","prefix":"r","provider":"b"},{"header":"x-any","model":"m"}]}"#;
+        let provider = |value: &str| {
+            let host =
+                FakeHost::request("POST", "/v1/chat/completions", &[("x-team", value)]).with_body(CHAT);
+            host.run_request(&mut select(rules));
+            host.request_header("x-weirgate-provider")
+        };
+        assert_eq!(provider("red").as_deref(), Some("a"));
+        assert_eq!(provider("rust").as_deref(), Some("b"));
+        assert_eq!(provider("blue"), None);
+    }
+
+    #[test]
+    fn broken_json_is_refused_in_the_clients_dialect() {
+        let host = FakeHost::request("POST", "/v1/messages", &[]).with_body(r#"{"model": "m","#);
+        assert_eq!(host.run_request(&mut select("")), Flow::Answered);
+        let answer = host.answer.borrow().clone().unwrap();
+        assert_eq!(answer.status, 400);
+        assert!(
+            answer.body.starts_with(r#"{"type":"error""#) && answer.body.contains("line 1"),
+            "{}",
+            answer.body
+        );
+        assert!(host.filter_state.borrow()["weirgate_request"].contains(r#""refused":"invalid_json""#));
+    }
+
+    #[test]
+    fn a_call_without_a_model_is_refused() {
+        let host = FakeHost::request("POST", "/v1/chat/completions", &[]).with_body(r#"{"messages":[]}"#);
+        assert_eq!(host.run_request(&mut select("")), Flow::Answered);
+        assert_eq!(host.status(), Some(400));
+    }
+
+    #[test]
+    fn unknown_calls_pass_with_any_body() {
+        let json = [("content-type", "application/json")];
+        let host =
+            FakeHost::request("POST", "/v1/embeddings", &json).with_body(r#"{"model":"e","input":"x"}"#);
+        assert_eq!(host.run_request(&mut select("")), Flow::Continue);
+        assert_eq!(host.request_header("x-weirgate-model").as_deref(), Some("e"));
+        let host = FakeHost::request("POST", "/v1/other", &json).with_body("not json");
+        assert_eq!(host.run_request(&mut select("")), Flow::Continue);
+        assert_eq!(host.request_header("x-weirgate-operation").as_deref(), Some("passthrough"));
+    }
+
+    #[test]
+    fn upstream_it_sets_path_and_model_only() {
+        let host = FakeHost::request("POST", "/v1/chat/completions", &[("authorization", "Bearer provider")])
+            .with_body(r#"{"messages":[],"model":"chat"}"#);
+        host.set_filter_state("weirgate_endpoint", b"/chat/completions?x=1");
+        host.run_request(&mut select(r#"{"upstream":{"base_path":"/api/v1","model":"gpt-4o"}}"#));
+        assert_eq!(host.body(), r#"{"messages":[],"model":"gpt-4o"}"#);
+        assert_eq!(host.request_header(":path").as_deref(), Some("/api/v1/chat/completions?x=1"));
+        assert_eq!(host.request_header("authorization").as_deref(), Some("Bearer provider"));
+    }
+}

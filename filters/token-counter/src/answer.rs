@@ -1,0 +1,310 @@
+//! The answer: its usage, whoever counted it.
+
+use crate::request::Prompt;
+use weirgate_contract::filter_state;
+use weirgate_contract::handover::{CountSource, Counted};
+use weirgate_dialect::Dialect;
+use weirgate_dialect::answer::{EventKind, Reader, Text};
+use weirgate_dialect::sse::Framer;
+use weirgate_dialect::usage::Usage;
+use weirgate_filter_host::Host;
+use weirgate_tokens::family::Counting;
+
+/// The longest event of a stream that is looked into.
+const EVENT_BYTES: usize = 4 << 20;
+/// The longest plain body that is looked into.
+const BODY_BYTES: usize = 8 << 20;
+
+/// One answer on its way to the client.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    reader: Reader,
+    shape: Shape,
+    /// Whether something was answered that costs money.
+    success: bool,
+}
+
+#[derive(Debug)]
+enum Shape {
+    /// Server-sent events. `strip`: take out the usage that we asked for.
+    Events { framer: Framer, strip: bool },
+    /// One JSON body, collected.
+    Json(Vec<u8>),
+    /// Something that is not read, or no longer.
+    Opaque,
+}
+
+impl Answer {
+    /// Takes the answer's headers.
+    pub(crate) fn begin(host: &dyn Host, dialect: Dialect, prompt: Option<&Prompt>) -> Self {
+        let dialect = prompt.map_or(dialect, |prompt| prompt.dialect);
+        let success = host.response_header(":status").is_some_and(|status| status.starts_with('2'));
+        let kind = host.response_header("content-type").unwrap_or_default();
+        let plain = host.response_header("content-encoding").is_none_or(|encoding| encoding == "identity");
+        let shape = match kind.as_str() {
+            _ if !success || !plain => Shape::Opaque,
+            kind if kind.starts_with("text/event-stream") => {
+                let strip = prompt.is_some_and(|prompt| prompt.usage_is_ours);
+                if strip {
+                    host.set_response_header("content-length", None);
+                }
+                Shape::Events { framer: Framer::new(EVENT_BYTES), strip }
+            }
+            kind if kind.contains("json") => Shape::Json(Vec::new()),
+            _ => Shape::Opaque,
+        };
+        Self { reader: Reader::new(dialect), shape, success }
+    }
+
+    /// Takes the next part of the body, and the last if `end`.
+    pub(crate) fn body(&mut self, host: &dyn Host, end: bool) {
+        match &mut self.shape {
+            Shape::Events { framer, strip } => {
+                let chunk = host.response_body();
+                let read = if *strip {
+                    strip_usage(host, &chunk, framer, &mut self.reader, end)
+                } else {
+                    framer.push(&chunk, |raw| {
+                        self.reader.event(raw);
+                    })
+                };
+                if read.is_err() {
+                    self.shape = Shape::Opaque;
+                }
+            }
+            Shape::Json(collected) => {
+                let chunk = host.response_body();
+                if collected.len() + chunk.len() > BODY_BYTES {
+                    self.shape = Shape::Opaque;
+                } else {
+                    collected.extend_from_slice(&chunk);
+                }
+            }
+            Shape::Opaque => {}
+        }
+        if end {
+            self.end_of_body();
+        }
+    }
+
+    /// The body is over.
+    pub(crate) fn end_of_body(&mut self) {
+        match std::mem::replace(&mut self.shape, Shape::Opaque) {
+            // A last event without its blank line is read all the same: it was sent.
+            Shape::Events { mut framer, .. } => {
+                self.reader.event(&framer.finish());
+            }
+            Shape::Json(collected) => self.reader.body(&collected),
+            Shape::Opaque => {}
+        }
+    }
+
+    fn counted(&self, prompt: Option<&Prompt>) -> Counted {
+        let reported = self.reader.usage();
+        let complete = self.reader.is_complete();
+        let (usage, source) = match (reported, prompt) {
+            _ if !self.success => (Usage::default(), CountSource::Nothing),
+            (Some(usage), _) if self.reader.usage_is_final() => (usage, CountSource::Provider),
+            (reported, Some(prompt)) => (self.own_count(prompt, reported), CountSource::Counted),
+            (Some(usage), None) => (usage, CountSource::Provider),
+            (None, None) => (Usage::default(), CountSource::Nothing),
+        };
+        let tier = self.reader.tier().unwrap_or_default().to_owned();
+        Counted { usage, source, tier, complete }
+    }
+
+    /// What passed, counted here; input as the provider told it if it got so far.
+    fn own_count(&self, prompt: &Prompt, reported: Option<Usage>) -> Usage {
+        let output = count(&self.reader.output, prompt.counting);
+        let reasoning = count(&self.reader.reasoning, prompt.counting);
+        match reported {
+            Some(usage) => Usage { output: output.max(usage.output), reasoning, ..usage },
+            None => Usage { input: prompt.tokens, output, reasoning, ..Usage::default() },
+        }
+    }
+}
+
+/// Tells record what the request used.
+pub(crate) fn tell_record(host: &dyn Host, prompt: Option<&Prompt>, answer: Option<&Answer>) {
+    let counted = match answer {
+        Some(answer) => answer.counted(prompt),
+        // No answer came. If the prompt got as far as a provider, it may have generated anything.
+        None => Counted { source: CountSource::Reserved, ..Counted::default() },
+    };
+    if let Ok(json) = serde_json::to_vec(&counted) {
+        host.set_filter_state(filter_state::USAGE, &json);
+    }
+}
+
+/// Reads the events of a chunk and leaves out the usage that the client did not ask for. Bytes of an event that is not
+/// complete are held back until it is.
+fn strip_usage(
+    host: &dyn Host,
+    chunk: &[u8],
+    framer: &mut Framer,
+    reader: &mut Reader,
+    end: bool,
+) -> Result<(), weirgate_dialect::sse::TooLong> {
+    let held = framer.pending().to_vec();
+    let mut out = Vec::with_capacity(held.len() + chunk.len());
+    let mut delivered = 0;
+    let read = framer.push(chunk, |raw| {
+        delivered += raw.len();
+        if reader.event(raw) == EventKind::Other {
+            out.extend_from_slice(raw);
+        }
+    });
+    if read.is_err() {
+        // From here on the bytes pass as they come, those held back first.
+        if delivered == 0 {
+            out.extend_from_slice(&held);
+        }
+        out.extend_from_slice(chunk.get(delivered.saturating_sub(held.len())..).unwrap_or_default());
+    } else if end {
+        let rest = framer.finish();
+        reader.event(&rest);
+        out.extend_from_slice(&rest);
+    }
+    if out != chunk {
+        host.set_response_body(&out);
+    }
+    read
+}
+
+fn count(text: &Text, counting: Counting) -> u64 {
+    let kept = text.kept();
+    let tokens = counting.count(kept);
+    if kept.len() as u64 == text.bytes() || kept.is_empty() {
+        return tokens;
+    }
+    (tokens as f64 * text.bytes() as f64 / kept.len() as f64).ceil() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::TokenCounter;
+    use proptest::prelude::*;
+    use weirgate_contract::handover::{CountSource, Counted};
+    use weirgate_filter_host::fake::{FakeHost, filter};
+    use weirgate_filter_host::{Filter, Host};
+
+    const SSE: &[(&str, &str)] = &[(":status", "200"), ("content-type", "text/event-stream")];
+    const STREAM: &str = concat!(
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}],\"usage\":null}\n\n",
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Gr\u{fc}\u{df} Gott\"}}],\"usage\":null}\n\n",
+        "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":null}\n\n",
+        "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":4}}\n\n",
+        "data: [DONE]\n\n",
+    );
+
+    fn request(body: &str) -> (TokenCounter, FakeHost) {
+        let mut counter: TokenCounter = filter(r#"{"include_usage":true}"#).unwrap();
+        let stream = [("x-weirgate-model", "gpt-4o"), ("x-weirgate-stream", "1")];
+        let host = FakeHost::request("POST", "/v1/chat/completions", &stream).with_body(body);
+        host.run_request(&mut counter);
+        (counter, host)
+    }
+
+    fn counted(host: &FakeHost) -> Counted {
+        serde_json::from_str(&host.filter_state.borrow()["weirgate_usage"]).unwrap()
+    }
+
+    /// Runs a stream cut into chunks; returns what the client gets and what record is told.
+    fn run(body: &str, chunks: &[&[u8]]) -> (String, Counted) {
+        let (mut counter, host) = request(body);
+        let out = host.run_response(&mut counter, SSE, chunks);
+        counter.on_end(&host);
+        (String::from_utf8(out).unwrap(), counted(&host))
+    }
+
+    const PLAIN: &str =
+        r#"{"model":"gpt-4o","stream":true,"messages":[{"role":"user","content":"hello world"}]}"#;
+    const ASKED: &str =
+        r#"{"model":"gpt-4o","stream":true,"stream_options":{"include_usage":true},"messages":[]}"#;
+
+    #[test]
+    fn the_prompt_is_counted_and_usage_asked_for() {
+        let (_, host) = request(PLAIN);
+        assert_eq!(host.request_header("x-weirgate-input-tokens").as_deref(), Some("9"));
+        assert!(
+            host.body().starts_with(r#"{"stream_options":{"include_usage":true},"model""#),
+            "{}",
+            host.body()
+        );
+        assert_eq!(host.request_header("content-length"), Some(host.body().len().to_string()));
+    }
+
+    #[test]
+    fn the_extra_usage_chunk_is_kept_from_clients_that_did_not_ask() {
+        let (out, counted) = run(PLAIN, &[STREAM.as_bytes()]);
+        assert!(!out.contains("\"choices\":[]"), "{out}");
+        assert!(out.ends_with("data: [DONE]\n\n"));
+        assert_eq!((counted.usage.input, counted.usage.output), (9, 4));
+        assert_eq!((counted.source, counted.complete), (CountSource::Provider, true));
+        let (out, _) = run(ASKED, &[STREAM.as_bytes()]);
+        assert_eq!(out, STREAM);
+    }
+
+    #[test]
+    fn a_stream_left_early_is_charged_for_what_was_sent() {
+        let (mut counter, host) = request(PLAIN);
+        let cut = STREAM.find("data: {\"choices\":[{\"index\":0,\"delta\":{},").unwrap();
+        host.response_headers
+            .borrow_mut()
+            .extend(SSE.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
+        counter.on_response_headers(&host, false);
+        *host.response_body.borrow_mut() = STREAM.as_bytes()[..cut].to_vec();
+        counter.on_response_body(&host, false);
+        counter.on_end(&host);
+        let counted = counted(&host);
+        assert_eq!((counted.source, counted.complete), (CountSource::Counted, false));
+        assert_eq!(counted.usage.input, 9);
+        assert!(counted.usage.output > 0);
+    }
+
+    #[test]
+    fn a_provider_that_reports_nothing_is_counted() {
+        let without: String =
+            STREAM.split_inclusive("\n\n").filter(|event| !event.contains("prompt_tokens")).collect();
+        let (out, counted) = run(PLAIN, &[without.as_bytes()]);
+        assert_eq!(out, without);
+        assert_eq!((counted.source, counted.complete), (CountSource::Counted, true));
+    }
+
+    #[test]
+    fn a_failed_answer_costs_nothing_and_none_at_all_what_was_reserved() {
+        let (mut counter, host) = request(PLAIN);
+        host.run_response(
+            &mut counter,
+            &[(":status", "503"), ("content-type", "application/json")],
+            &[b"{}"],
+        );
+        counter.on_end(&host);
+        assert_eq!(counted(&host).source, CountSource::Nothing);
+        let (mut counter, host) = request(PLAIN);
+        counter.on_end(&host);
+        assert_eq!(counted(&host).source, CountSource::Reserved);
+    }
+
+    #[test]
+    fn an_event_over_the_limit_passes_unread_and_unharmed() {
+        let long = format!("data: {}", "x".repeat(super::EVENT_BYTES));
+        let stream = format!("data: {{\"choices\":[]}}\n\n{long}\n\ndata: [DONE]\n\n");
+        for size in [1 << 20, 100_000, stream.len()] {
+            let chunks: Vec<&[u8]> = stream.as_bytes().chunks(size).collect();
+            let (out, _) = run(PLAIN, &chunks);
+            assert!(out == stream, "chunks of {size}: {} of {} bytes", out.len(), stream.len());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_split_gives_the_same_output_and_usage(cuts in prop::collection::vec(0..STREAM.len(), 0..40)) {
+            let mut cuts = cuts;
+            cuts.extend([0, STREAM.len()]);
+            cuts.sort_unstable();
+            let chunks: Vec<&[u8]> = cuts.windows(2).map(|pair| &STREAM.as_bytes()[pair[0]..pair[1]]).collect();
+            prop_assert_eq!(run(PLAIN, &chunks), run(PLAIN, &[STREAM.as_bytes()]));
+        }
+    }
+}

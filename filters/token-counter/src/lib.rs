@@ -1,0 +1,109 @@
+//! Counts the tokens of prompts and answers.
+//!
+//! The prompt's count goes to decide in a header, before the request is routed. The answer's usage goes to record as
+//! filter state, at the end, however the request ended: what the provider reported, or our own count of what passed
+//! when it reported nothing or the client left early.
+
+mod answer;
+mod request;
+
+use answer::Answer;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use weirgate_contract::filter_config::{self, Tokenizer};
+use weirgate_contract::request_header;
+use weirgate_dialect::Dialect;
+use weirgate_filter_host::{Filter, Flow, Host, is_probe, prompt_dialect, sign_probe};
+use weirgate_tokens::encoding::Encoding;
+use weirgate_tokens::family::{self, Counting};
+
+weirgate_filter_host::export_filter!(TokenCounter);
+
+/// The configuration made ready.
+#[derive(Debug)]
+pub struct Shared {
+    models: BTreeMap<String, Counting>,
+    include_usage: bool,
+}
+
+impl Shared {
+    fn counting(&self, model: &str) -> Counting {
+        self.models.get(model).copied().unwrap_or_else(|| family::counting(model))
+    }
+}
+
+/// The filter for one request.
+#[derive(Debug)]
+pub struct TokenCounter {
+    shared: Rc<Shared>,
+    /// The dialect of a call without a prompt that is known, for the usage in its answer.
+    dialect: Dialect,
+    prompt: Option<request::Prompt>,
+    answer: Option<Answer>,
+}
+
+impl Filter for TokenCounter {
+    type Config = filter_config::TokenCounter;
+    type Shared = Shared;
+
+    fn configure(config: Self::Config) -> Result<Shared, String> {
+        let models: BTreeMap<_, _> =
+            config.models.into_iter().map(|(model, tokenizer)| (model, counting(tokenizer))).collect();
+        // Without a table built now, the first request of every worker would wait for it.
+        Encoding::O200k.preload();
+        if models.values().any(|counting| counting.encoding == Encoding::Cl100k) {
+            Encoding::Cl100k.preload();
+        }
+        Ok(Shared { models, include_usage: config.include_usage })
+    }
+
+    fn new(shared: Rc<Shared>) -> Self {
+        Self { shared, dialect: Dialect::OpenAi, prompt: None, answer: None }
+    }
+
+    fn on_request_headers(&mut self, host: &dyn Host, end: bool) -> Flow {
+        if is_probe(host) {
+            sign_probe(host, "token-counter");
+        }
+        let dialect = host.request_header(request_header::DIALECT).and_then(|name| Dialect::parse(&name));
+        self.dialect = dialect.unwrap_or(Dialect::OpenAi);
+        self.prompt = prompt_dialect(host).map(request::Prompt::new);
+        if self.prompt.is_some() && !end { Flow::Hold } else { Flow::Continue }
+    }
+
+    fn on_request_body(&mut self, host: &dyn Host, end: bool) -> Flow {
+        match &mut self.prompt {
+            Some(_) if !end => Flow::Hold,
+            Some(prompt) => prompt.count(host, &self.shared),
+            None => Flow::Continue,
+        }
+    }
+
+    fn on_response_headers(&mut self, host: &dyn Host, end: bool) -> Flow {
+        let mut answer = Answer::begin(host, self.dialect, self.prompt.as_ref());
+        if end {
+            answer.end_of_body();
+        }
+        self.answer = Some(answer);
+        Flow::Continue
+    }
+
+    fn on_response_body(&mut self, host: &dyn Host, end: bool) -> Flow {
+        if let Some(answer) = &mut self.answer {
+            answer.body(host, end);
+        }
+        Flow::Continue
+    }
+
+    fn on_end(&mut self, host: &dyn Host) {
+        answer::tell_record(host, self.prompt.as_ref(), self.answer.as_ref());
+    }
+}
+
+fn counting(tokenizer: Tokenizer) -> Counting {
+    match tokenizer {
+        Tokenizer::O200k => Counting::exact(Encoding::O200k),
+        Tokenizer::Cl100k => Counting::exact(Encoding::Cl100k),
+        Tokenizer::Estimate(factor) => Counting::estimate(factor),
+    }
+}

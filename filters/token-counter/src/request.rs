@@ -1,0 +1,61 @@
+//! The prompt: counted, and made to ask for usage.
+
+use crate::Shared;
+use weirgate_contract::request_header as header;
+use weirgate_dialect::{Dialect, head, prompt};
+use weirgate_filter_host::{Flow, Host, edit_request, refuse, tell_refusal};
+use weirgate_tokens::chat;
+use weirgate_tokens::encoding::Encoding;
+use weirgate_tokens::family::Counting;
+
+/// The prompt of one request.
+#[derive(Debug)]
+pub(crate) struct Prompt {
+    pub(crate) dialect: Dialect,
+    /// How its model is counted.
+    pub(crate) counting: Counting,
+    /// Its tokens; 0 until it was counted.
+    pub(crate) tokens: u64,
+    /// Whether we asked for usage in place of the client, who must then not see it.
+    pub(crate) usage_is_ours: bool,
+    done: bool,
+}
+
+impl Prompt {
+    pub(crate) fn new(dialect: Dialect) -> Self {
+        let counting = Counting::exact(Encoding::O200k);
+        Self { dialect, counting, tokens: 0, usage_is_ours: false, done: false }
+    }
+
+    /// Counts the prompt, which is all here.
+    pub(crate) fn count(&mut self, host: &dyn Host, shared: &Shared) -> Flow {
+        if self.done {
+            return Flow::Continue;
+        }
+        self.done = true;
+        let body = host.request_body();
+        let read = match prompt::read(&body) {
+            Ok(read) => read,
+            Err(error) => {
+                tell_refusal(host, error.code);
+                return refuse(host, self.dialect, &error);
+            }
+        };
+        // Where provider-select is not loaded, no header names the model.
+        let selected = host.request_header(header::MODEL);
+        let stream = host.request_header(header::STREAM).is_some();
+        let ask = shared.include_usage && self.dialect == Dialect::OpenAi;
+        let head = if selected.is_none() || (stream && ask) { head::read(&body).ok() } else { None };
+        let model =
+            selected.or_else(|| head.as_ref().and_then(|head| head.model.clone())).unwrap_or_default();
+        self.counting = shared.counting(&model);
+        self.tokens = chat::count(&read, self.counting);
+        host.set_request_header(header::INPUT_TOKENS, Some(&self.tokens.to_string()));
+        if let Some(edit) = head.filter(|head| ask && head.stream).and_then(|head| head.ask_for_usage(&body))
+        {
+            edit_request(host, body.len(), edit);
+            self.usage_is_ours = true;
+        }
+        Flow::Continue
+    }
+}

@@ -1,0 +1,29 @@
+//! A model provider that answers by script: the upstream of tests and benchmarks.
+//!
+//! It speaks OpenAI chat completions and embeddings and Anthropic messages, streamed and not, and echoes
+//! any other path. It checks requests as the real providers do, so that a bad translation is refused
+//! here and not only in production, and it keeps its own account of the tokens it wrote, so that a
+//! gateway's figures can be compared with figures the gateway had no part in.
+//!
+//! * [`steering`] is what a test may ask for: errors, delays, broken streams, tool calls.
+//! * [`script`] applies steering by path, model, key or header, for gateways that strip headers.
+//! * [`ledger`] is the account, [`recorder`] keeps the raw requests.
+//! * [`server`] starts it in-process; the binary is a thin command line over that.
+
+mod answer;
+mod anthropic;
+mod body;
+mod control;
+mod embeddings;
+mod gzip;
+pub mod ledger;
+mod openai;
+pub mod recorder;
+mod respond;
+mod sample;
+pub mod script;
+pub mod server;
+pub mod steering;
+mod wire;
+
+pub use server::{Config, MockServer};

@@ -1,0 +1,431 @@
+//! From a request to its answer: which endpoint, which steering, which dialect.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::http::request::Parts;
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::answer::Answer;
+use crate::body::{Break, CutError, MockBody, Pace, Plan};
+use crate::ledger::{Ledger, OpenEntry};
+use crate::openai::Head;
+use crate::recorder::{Recorded, Recorder, headers_json};
+use crate::script::{Script, Subject};
+use crate::steering::{HEADER, Steering};
+use crate::wire::FlushMark;
+use crate::{anthropic, control, embeddings, gzip, openai};
+
+/// What all connections share.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) recorder: Recorder,
+    pub(crate) script: Script,
+    pub(crate) no_auth: bool,
+}
+
+impl State {
+    pub(crate) fn reset(&self) {
+        self.ledger.reset();
+        self.recorder.reset();
+        self.script.replace(Vec::new());
+    }
+}
+
+/// The connection a request came on.
+#[derive(Debug, Clone)]
+pub(crate) struct Connection {
+    pub(crate) state: Arc<State>,
+    pub(crate) port: u16,
+    pub(crate) mark: Arc<FlushMark>,
+}
+
+/// What a path stands for. Only its end counts, so that base paths of compatible providers work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Endpoint {
+    Chat,
+    Embeddings,
+    Models,
+    Messages,
+    CountTokens,
+    Echo,
+}
+
+impl Endpoint {
+    fn of(method: &Method, path: &str) -> Self {
+        let post = method == Method::POST;
+        if post && path.ends_with("/chat/completions") {
+            Self::Chat
+        } else if post && path.ends_with("/messages") {
+            Self::Messages
+        } else if post && path.ends_with("/messages/count_tokens") {
+            Self::CountTokens
+        } else if post && path.ends_with("/embeddings") {
+            Self::Embeddings
+        } else if method == Method::GET && path.ends_with("/models") {
+            Self::Models
+        } else {
+            Self::Echo
+        }
+    }
+
+    /// The dialect of answers and errors; a list of models is Anthropic's if the client says so.
+    fn dialect(self, headers: &HeaderMap) -> Dialect {
+        match self {
+            Self::Chat | Self::Embeddings => Dialect::OpenAi,
+            Self::Messages | Self::CountTokens => Dialect::Anthropic,
+            Self::Models if anthropic::has_version(headers) => Dialect::Anthropic,
+            Self::Models => Dialect::OpenAi,
+            Self::Echo => Dialect::None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    OpenAi,
+    Anthropic,
+    /// Echoed paths; errors are written in OpenAI's envelope.
+    None,
+}
+
+impl Dialect {
+    fn name(self) -> &'static str {
+        match self {
+            Self::OpenAi => "openai",
+            Self::Anthropic => "anthropic",
+            Self::None => "none",
+        }
+    }
+
+    fn key(self, headers: &HeaderMap) -> Option<&str> {
+        match self {
+            Self::Anthropic => anthropic::key(headers),
+            Self::OpenAi => openai::key(headers),
+            Self::None => openai::key(headers).or_else(|| anthropic::key(headers)),
+        }
+    }
+
+    fn error_body(self, status: u16, message: &str, id: u64) -> Vec<u8> {
+        match self {
+            Self::Anthropic => anthropic::error_body(status, message, id),
+            Self::OpenAi | Self::None => openai::error_body(status, message),
+        }
+    }
+}
+
+/// An answer before steering touched its headers and its pace.
+struct Reply {
+    status: u16,
+    content_type: &'static str,
+    plan: Plan,
+    stream: bool,
+}
+
+impl Reply {
+    fn json(plan: Plan) -> Self {
+        Self { status: 200, content_type: "application/json", plan, stream: false }
+    }
+
+    fn stream(plan: Plan) -> Self {
+        Self { status: 200, content_type: "text/event-stream; charset=utf-8", plan, stream: true }
+    }
+
+    fn error(dialect: Dialect, status: u16, message: &str, id: u64) -> Self {
+        let plan = Plan::whole(dialect.error_body(status, message, id), 0);
+        Self { status, ..Self::json(plan) }
+    }
+}
+
+/// Answers one request. An error closes the connection.
+pub(crate) async fn respond(
+    connection: Connection,
+    request: Request<Incoming>,
+) -> Result<Response<MockBody>, CutError> {
+    let (parts, body) = request.into_parts();
+    // A body that breaks off is a client that left; there is nobody to answer.
+    let body = body.collect().await.map_err(|_| CutError)?.to_bytes();
+    if control::owns(parts.uri.path()) {
+        let query = parts.uri.query().unwrap_or_default();
+        let (status, answer) =
+            control::answer(&connection.state, &parts.method, parts.uri.path(), query, &body).await;
+        let body = MockBody::plain(answer.to_string().into_bytes(), connection.mark);
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        return Ok(response);
+    }
+    serve(connection, parts, body).await
+}
+
+async fn serve(connection: Connection, parts: Parts, body: Bytes) -> Result<Response<MockBody>, CutError> {
+    let Connection { state, port, mark } = connection;
+    let path = parts.uri.path();
+    let endpoint = Endpoint::of(&parts.method, path);
+    let dialect = endpoint.dialect(&parts.headers);
+    let id = state.ledger.next_id();
+    let request = Arc::new(Recorded {
+        id,
+        port,
+        method: parts.method.as_str().to_owned(),
+        path: parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
+        headers: parts.headers,
+        body,
+    });
+    // Kept before the entry is opened: who waits for the request to begin wants to see it.
+    state.recorder.push(Arc::clone(&request));
+    let headers = &request.headers;
+    let mut entry = state.ledger.open(id, path, dialect.name(), port);
+
+    let json: Option<Value> = match endpoint {
+        Endpoint::Echo | Endpoint::Models => None,
+        _ => serde_json::from_slice(&request.body).ok(),
+    };
+    let model = json.as_ref().and_then(|json| json.get("model")?.as_str()).unwrap_or_default();
+    let key = dialect.key(headers);
+    entry.update(|entry| {
+        entry.model = model.to_owned();
+        entry.stream = json.as_ref().is_some_and(is_stream);
+        entry.authorization_sha256 = key.map(|key| hex(&Sha256::digest(key)));
+    });
+
+    if let Some(refusal) = unauthorized(&state, endpoint, dialect, headers, id) {
+        return Ok(finish(refusal, &Steering::default(), dialect, mark, entry));
+    }
+    let subject = Subject { path, model, key: key.unwrap_or_default(), port, headers };
+    let mut steering = state.script.steer(subject);
+    if let Err(message) = add_headers(&mut steering, headers) {
+        let reply = Reply::error(dialect, 400, &message, id);
+        return Ok(finish(reply, &Steering::default(), dialect, mark, entry));
+    }
+    hold(&steering).await?;
+    let reply = match refusal(&steering, dialect, id) {
+        Some(refusal) => refusal,
+        None => fulfil(endpoint, &request, json.as_ref(), &steering, &mut entry),
+    };
+    Ok(finish(reply, &steering, dialect, mark, entry))
+}
+
+/// Adds the wishes of the request's own headers.
+fn add_headers(steering: &mut Steering, headers: &HeaderMap) -> Result<(), String> {
+    for header in headers.get_all(HEADER) {
+        let wishes = header.to_str().map_err(|error| error.to_string())?;
+        steering.add_header(wishes).map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+/// Credentials are looked at first, as a real provider does.
+fn unauthorized(
+    state: &State,
+    endpoint: Endpoint,
+    dialect: Dialect,
+    headers: &HeaderMap,
+    id: u64,
+) -> Option<Reply> {
+    if state.no_auth || endpoint == Endpoint::Echo {
+        return None;
+    }
+    if dialect.key(headers).is_none() {
+        let message = match dialect {
+            Dialect::Anthropic => "x-api-key header is required",
+            _ => {
+                "You didn't provide an API key. You need to provide it in an Authorization header using Bearer auth."
+            }
+        };
+        return Some(Reply::error(dialect, 401, message, id));
+    }
+    if dialect == Dialect::Anthropic && !anthropic::has_version(headers) {
+        return Some(Reply::error(dialect, 400, "anthropic-version: header is required", id));
+    }
+    None
+}
+
+/// What happens before a status line can be sent.
+async fn hold(steering: &Steering) -> Result<(), CutError> {
+    if let Some(latency) = steering.latency {
+        tokio::time::sleep(latency).await;
+    }
+    if steering.stall {
+        std::future::pending::<()>().await;
+    }
+    if steering.cut { Err(CutError) } else { Ok(()) }
+}
+
+/// The error that was wished for.
+fn refusal(steering: &Steering, dialect: Dialect, id: u64) -> Option<Reply> {
+    let status = steering.status.filter(|status| *status >= 400);
+    if steering.html_error {
+        let status = status.unwrap_or(502);
+        let page =
+            format!("<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>\n");
+        let plan = Plan::whole(page.into_bytes(), 0);
+        return Some(Reply { status, content_type: "text/html", plan, stream: false });
+    }
+    let status = status?;
+    let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+    let message = format!("mock: {}", reason.unwrap_or("as the test wished"));
+    Some(Reply::error(dialect, status, &message, id))
+}
+
+/// The good answer, or what the provider would find wrong with the request.
+fn fulfil(
+    endpoint: Endpoint,
+    request: &Recorded,
+    json: Option<&Value>,
+    steering: &Steering,
+    entry: &mut OpenEntry,
+) -> Reply {
+    let id = entry.id();
+    let body_json = json.unwrap_or(&Value::Null);
+    let result = match endpoint {
+        Endpoint::Chat => openai::check_chat(body_json).map(|()| chat(body_json, steering, entry)),
+        Endpoint::Messages => {
+            anthropic::check_messages(body_json, false).map(|()| messages(body_json, steering, entry))
+        }
+        Endpoint::CountTokens => anthropic::check_messages(body_json, true).map(|()| {
+            let count = json!({"input_tokens": anthropic::read(body_json).prompt_tokens});
+            Reply::json(Plan::whole(count.to_string().into_bytes(), 0))
+        }),
+        Endpoint::Embeddings => embeddings::embed(body_json, !steering.no_usage).map(|embedded| {
+            entry.update(|entry| entry.input_tokens = embedded.tokens);
+            Reply::json(embedded.plan)
+        }),
+        Endpoint::Models => {
+            Ok(Reply::json(Plan::whole(models(&request.headers).to_string().into_bytes(), 0)))
+        }
+        Endpoint::Echo => {
+            let echo = json!({
+                "method": request.method,
+                "path": request.path,
+                "headers": headers_json(&request.headers),
+                "body_length": request.body.len(),
+            });
+            Ok(Reply::json(Plan::whole(echo.to_string().into_bytes(), 0)))
+        }
+    };
+    let dialect = endpoint.dialect(&request.headers);
+    result.unwrap_or_else(|message| Reply::error(dialect, 400, &message, id))
+}
+
+fn chat(body: &Value, steering: &Steering, entry: &mut OpenEntry) -> Reply {
+    let ask = openai::read(body);
+    let answer = Answer::to(&ask, steering);
+    note_input(entry, &answer);
+    let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    let head = Head { id: entry.id(), model: ask.model, created };
+    if is_stream(body) {
+        Reply::stream(openai::write_stream(&answer, head, openai::wants_usage(body)))
+    } else {
+        Reply::json(openai::write_whole(&answer, head))
+    }
+}
+
+fn messages(body: &Value, steering: &Steering, entry: &mut OpenEntry) -> Reply {
+    let ask = anthropic::read(body);
+    let answer = Answer::to(&ask, steering);
+    note_input(entry, &answer);
+    if is_stream(body) {
+        Reply::stream(anthropic::write_stream(&answer, entry.id(), ask.model))
+    } else {
+        Reply::json(anthropic::write_whole(&answer, entry.id(), ask.model))
+    }
+}
+
+fn is_stream(body: &Value) -> bool {
+    body.get("stream") == Some(&Value::Bool(true))
+}
+
+fn note_input(entry: &mut OpenEntry, answer: &Answer) {
+    entry.update(|entry| {
+        entry.input_tokens = answer.usage.prompt;
+        entry.cached_tokens = answer.usage.cached;
+    });
+}
+
+fn models(headers: &HeaderMap) -> Value {
+    if anthropic::has_version(headers) {
+        let names = ["claude-opus-4-5", "claude-sonnet-4-6", "claude-haiku-4-5"];
+        let model = |name: &&str| json!({"type": "model", "id": name, "display_name": name, "created_at": "2025-01-01T00:00:00Z"});
+        let data: Vec<_> = names.iter().map(model).collect();
+        return json!({"data": data, "has_more": false, "first_id": names.first(), "last_id": names.last()});
+    }
+    let names = ["gpt-4o", "gpt-4o-mini", "text-embedding-3-small"];
+    let model =
+        |name: &&str| json!({"id": name, "object": "model", "created": 1_715_367_049, "owned_by": "mock"});
+    json!({"object": "list", "data": names.iter().map(model).collect::<Vec<_>>()})
+}
+
+/// Puts headers and pace on a reply.
+fn finish(
+    reply: Reply,
+    steering: &Steering,
+    dialect: Dialect,
+    mark: Arc<FlushMark>,
+    mut entry: OpenEntry,
+) -> Response<MockBody> {
+    let Reply { status, content_type, mut plan, stream } = reply;
+    // A wished status below 400 replaces that of a good answer.
+    let status = match steering.status {
+        Some(wished) if status < 400 => wished,
+        _ => status,
+    };
+    let id = entry.id();
+    entry.update(|entry| entry.status = status);
+    if let Some(count) = steering.error_after.filter(|_| stream) {
+        plan.truncate(count);
+        let event =
+            if dialect == Dialect::Anthropic { anthropic::error_event() } else { openai::error_event() };
+        plan.bytes.extend_from_slice(event.as_bytes());
+        plan.end_event(0);
+    }
+    if steering.gzip {
+        plan = gzip::wrap(&plan);
+    }
+    if let Some(size) = steering.chunk_bytes.filter(|_| !stream) {
+        plan.split_evenly(size);
+    }
+    let stall = steering.stall_after.map(|count| (count, Break::Stall));
+    let pace = Pace {
+        chunk_bytes: steering.chunk_bytes,
+        delay: steering.chunk_delay.filter(|delay| *delay > Duration::ZERO),
+        broken_after: stall.or(steering.cut_after.map(|count| (count, Break::Cut))),
+    };
+    let mut response = Response::new(MockBody::new(plan, !stream, pace, mark, entry));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    let name = if dialect == Dialect::Anthropic { "request-id" } else { "x-request-id" };
+    if let Ok(value) = HeaderValue::from_str(&format!("req_mock_{id}")) {
+        headers.insert(name, value);
+    }
+    if steering.gzip {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    if stream {
+        headers.insert("cache-control", HeaderValue::from_static("no-cache"));
+    }
+    if let Some(value) = steering.retry_after.as_deref().and_then(|after| HeaderValue::from_str(after).ok()) {
+        headers.insert(RETRY_AFTER, value);
+    }
+    for (name, value) in &steering.headers {
+        headers.append(name.clone(), value.clone());
+    }
+    response
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
