@@ -46,14 +46,18 @@ impl Adaptation {
 impl Cluster {
     /// The name in Envoy's configuration, statistics and logs.
     pub fn name(&self) -> String {
-        let model = self.model.as_deref().unwrap_or("*");
         let suffix = match self.adaptation {
             Adaptation::None => "",
             Adaptation::Prepare => "+prepare",
             Adaptation::FromOpenAi => "+from-openai",
             Adaptation::FromAnthropic => "+from-anthropic",
         };
-        format!("{}/{model}{suffix}", self.provider)
+        format!("{}{suffix}", self.deployment())
+    }
+
+    /// The deployment as clients and operators see it: `provider/model`.
+    pub fn deployment(&self) -> String {
+        format!("{}/{}", self.provider, self.model.as_deref().unwrap_or("*"))
     }
 }
 

@@ -194,7 +194,6 @@ fn route(config: &Config, clusters: &[Cluster]) -> Value {
         },
         "response_headers_to_add": [
             set_header(response_header::ATTEMPTS, "%UPSTREAM_REQUEST_ATTEMPT_COUNT%"),
-            set_header(response_header::DEPLOYMENT, "%UPSTREAM_CLUSTER%"),
         ],
     })
 }
@@ -275,7 +274,7 @@ fn provider_cluster(config: &Config, paths: &Paths, cluster: &Cluster) -> Option
     if let Some(from) = cluster.adaptation.translates_from() {
         filters.push(translate(config, from, provider, model.unwrap_or_default()));
     }
-    filters.push(provider_headers(provider.dialect));
+    filters.push(provider_headers(provider.dialect, &cluster.deployment()));
     if provider.api_key.is_some() {
         filters.push(credential(&cluster.provider, provider.dialect));
     }
@@ -344,15 +343,17 @@ fn translate(config: &Config, from: Dialect, provider: &Provider, model: &str) -
 
 /// The headers that a provider gets. What an earlier attempt set is still there at the next, so everything is overwritten
 /// or removed, whatever was there.
-fn provider_headers(dialect: Dialect) -> Value {
+fn provider_headers(dialect: Dialect, deployment: &str) -> Value {
     let append = |name: &str, value: &str, action: &str| json!({"append": {"header": {"key": name, "value": value}, "append_action": action}});
     let mut mutations: Vec<Value> =
         request_header::CREDENTIALS.iter().map(|name| json!({"remove": name})).collect();
-    mutations.push(json!({"remove_on_match": {"key_matcher": {"prefix": request_header::PREFIX}}}));
+    let remove_all = |prefix: &str| json!({"remove_on_match": {"key_matcher": {"prefix": prefix}}});
+    // Who the client is and how Envoy is set up is none of a provider's business.
+    mutations.extend([request_header::PREFIX, "x-envoy-", "x-forwarded-"].map(remove_all));
     if dialect == Dialect::Anthropic {
         mutations.push(append("anthropic-version", "2023-06-01", "ADD_IF_ABSENT"));
     } else {
-        mutations.push(json!({"remove_on_match": {"key_matcher": {"prefix": "anthropic-"}}}));
+        mutations.push(remove_all("anthropic-"));
     }
     json!({
         "name": "weirgate.provider_headers",
@@ -360,7 +361,10 @@ fn provider_headers(dialect: Dialect) -> Value {
             "@type": type_url("envoy.extensions.filters.http.header_mutation.v3.HeaderMutation"),
             "mutations": {
                 "request_mutations": mutations,
-                "response_mutations": [json!({"remove_on_match": {"key_matcher": {"prefix": request_header::PREFIX}}})],
+                "response_mutations": [
+                    remove_all(request_header::PREFIX),
+                    append(response_header::DEPLOYMENT, deployment, "OVERWRITE_IF_EXISTS_OR_ADD"),
+                ],
             },
         },
     })
@@ -433,7 +437,10 @@ fn wasm_filter(filter: &str, root_id: &str, configuration: &Value, filters: &Pat
 fn router() -> Value {
     json!({
         "name": "envoy.filters.http.router",
-        "typed_config": {"@type": type_url("envoy.extensions.filters.http.router.v3.Router")},
+        "typed_config": {
+            "@type": type_url("envoy.extensions.filters.http.router.v3.Router"),
+            "suppress_envoy_headers": true,
+        },
     })
 }
 
@@ -463,8 +470,17 @@ fn discovery(endpoint: &Endpoint) -> &'static str {
 fn load_assignment(name: &str, endpoint: &Endpoint) -> Value {
     json!({
         "cluster_name": name,
-        "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address(endpoint)}}]}],
+        "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address(endpoint), "hostname": host(endpoint)}}]}],
     })
+}
+
+/// What a provider gets as `host`.
+fn host(endpoint: &Endpoint) -> String {
+    match endpoint {
+        Endpoint::Unix(_) => String::new(),
+        Endpoint::Tcp { host, port: 80 | 443 } => host.clone(),
+        Endpoint::Tcp { host, port } => format!("{host}:{port}"),
+    }
 }
 
 fn address(endpoint: &Endpoint) -> Value {

@@ -52,10 +52,11 @@ impl Price {
             (usage.output, self.output),
             (usage.reasoning, self.reasoning),
         ];
-        let sum: u128 = parts.iter().map(|(tokens, price)| u128::from(*tokens) * u128::from(*price)).sum();
+        let products = parts.iter().map(|(tokens, price)| u128::from(*tokens) * u128::from(*price));
+        let sum = products.fold(0, u128::saturating_add);
         // Both vendors bill their slower tiers alike.
         let percent = if matches!(tier, "batch" | "flex") { self.batch_percent } else { 100 };
-        let micros = (sum * u128::from(percent)).div_ceil(100 * 1_000_000);
+        let micros = sum.saturating_mul(u128::from(percent)).div_ceil(100 * 1_000_000);
         u64::try_from(micros).unwrap_or(u64::MAX)
     }
 

@@ -3,7 +3,6 @@
 use crate::{Filter, Flow, Host};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::rc::Rc;
 
 /// An answer given by a filter.
@@ -137,8 +136,8 @@ impl Host for FakeHost {
         self.request_body.borrow().clone()
     }
 
-    fn edit_request_body(&self, span: Range<usize>, text: &[u8]) {
-        self.request_body.borrow_mut().splice(span, text.iter().copied());
+    fn set_request_body(&self, body: &[u8]) {
+        *self.request_body.borrow_mut() = body.to_vec();
     }
 
     fn response_header(&self, name: &str) -> Option<String> {

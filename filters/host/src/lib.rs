@@ -14,7 +14,6 @@ pub use wasm::start;
 
 use serde::de::DeserializeOwned;
 use std::fmt;
-use std::ops::Range;
 use weirgate_contract::handover::RequestHead;
 use weirgate_contract::{filter_state, path, request_header};
 use weirgate_dialect::error::ClientError;
@@ -32,8 +31,8 @@ pub trait Host {
     fn set_request_header(&self, name: &str, value: Option<&str>);
     /// The request body as far as it is buffered.
     fn request_body(&self) -> Vec<u8>;
-    /// Replaces a part of the buffered request body.
-    fn edit_request_body(&self, span: Range<usize>, text: &[u8]);
+    /// Replaces the buffered request body. (Envoy can replace all of it, but no part.)
+    fn set_request_body(&self, body: &[u8]);
     /// One response header.
     fn response_header(&self, name: &str) -> Option<String>;
     /// Sets a response header, or removes it.
@@ -167,11 +166,14 @@ pub fn prompt_dialect(host: &dyn Host) -> Option<Dialect> {
     }
 }
 
-/// Applies an edit to a buffered request body of `length` bytes, and says so in the headers.
-pub fn edit_request(host: &dyn Host, length: usize, edit: Edit) {
-    let length = length.saturating_sub(edit.span.len()) + edit.text.len();
-    host.edit_request_body(edit.span, edit.text.as_bytes());
-    host.set_request_header("content-length", Some(&length.to_string()));
+/// Applies an edit to the request body, which is all buffered, and says its new length in the headers.
+pub fn edit_request(host: &dyn Host, mut body: Vec<u8>, edit: Edit) {
+    let Edit { span, text } = edit;
+    if span.end <= body.len() && span.start <= span.end {
+        body.splice(span, text.into_bytes());
+        host.set_request_body(&body);
+        host.set_request_header("content-length", Some(&body.len().to_string()));
+    }
 }
 
 /// Tells record that a filter refused the request, which decide will then not see.

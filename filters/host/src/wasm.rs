@@ -9,7 +9,6 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, BufferType, ContextType, LogLevel, MapType};
 use std::marker::PhantomData;
-use std::ops::Range;
 use std::rc::Rc;
 
 /// Registers the filter with Envoy.
@@ -129,8 +128,8 @@ impl Host for Envoy {
         self.buffer(BufferType::HttpRequestBody)
     }
 
-    fn edit_request_body(&self, span: Range<usize>, text: &[u8]) {
-        let _ = hostcalls::set_buffer(BufferType::HttpRequestBody, span.start, span.len(), text);
+    fn set_request_body(&self, body: &[u8]) {
+        let _ = hostcalls::set_buffer(BufferType::HttpRequestBody, 0, self.body, body);
     }
 
     fn response_header(&self, name: &str) -> Option<String> {

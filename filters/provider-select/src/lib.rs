@@ -78,4 +78,10 @@ impl Filter for ProviderSelect {
             None => Flow::Continue,
         }
     }
+
+    fn on_end(&mut self, host: &dyn Host) {
+        if let Some(request) = &self.request {
+            request.end(host);
+        }
+    }
 }

@@ -26,7 +26,7 @@ pub(crate) fn body(host: &dyn Host, upstream: &Upstream, end: bool) -> Flow {
     let body = host.request_body();
     match head::read(&body) {
         Ok(head) if head.model.as_ref().is_some_and(|current| current != model) => {
-            edit_request(host, body.len(), head.set_model(model));
+            edit_request(host, body, head.set_model(model));
         }
         _ => host.set_request_header("content-length", Some(&body.len().to_string())),
     }

@@ -91,6 +91,13 @@ impl Request {
         (request, flow)
     }
 
+    /// Tells record of a request that ended before its body was here.
+    pub(crate) fn end(&self, host: &dyn Host) {
+        if !self.done {
+            self.tell_record(host);
+        }
+    }
+
     /// The client's dialect.
     pub(crate) fn dialect(&self) -> Dialect {
         self.head.dialect
@@ -106,7 +113,7 @@ impl Request {
         }
         let body = host.request_body();
         match head::read(&body) {
-            Ok(read) => self.read(host, body.len(), &read),
+            Ok(read) => self.read(host, body, &read),
             // A call that nobody here knows may send what it likes.
             Err(_) if self.head.operation == Operation::Passthrough => self.finish(host),
             Err(error) => return self.refuse(host, &error),
@@ -117,13 +124,13 @@ impl Request {
         Flow::Continue
     }
 
-    fn read(&mut self, host: &dyn Host, length: usize, read: &head::Head) {
+    fn read(&mut self, host: &dyn Host, body: Vec<u8>, read: &head::Head) {
         self.head.stream = read.stream;
         self.head.model = read.model.clone().unwrap_or_default();
         if let Some(chosen) = self.chosen_model.take()
             && chosen != self.head.model
         {
-            edit_request(host, length, read.set_model(&chosen));
+            edit_request(host, body, read.set_model(&chosen));
             self.head.model = chosen;
         }
         if let Some(tokens) = read.max_tokens {

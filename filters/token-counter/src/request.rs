@@ -51,9 +51,9 @@ impl Prompt {
         self.counting = shared.counting(&model);
         self.tokens = chat::count(&read, self.counting);
         host.set_request_header(header::INPUT_TOKENS, Some(&self.tokens.to_string()));
-        if let Some(edit) = head.filter(|head| ask && head.stream).and_then(|head| head.ask_for_usage(&body))
-        {
-            edit_request(host, body.len(), edit);
+        let edit = head.filter(|head| ask && head.stream).and_then(|head| head.ask_for_usage(&body));
+        if let Some(edit) = edit {
+            edit_request(host, body, edit);
             self.usage_is_ours = true;
         }
         Flow::Continue
