@@ -3,7 +3,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 WEIRGATE := target/debug/weirgate
 
-.PHONY: help setup setup-run setup-test filters build run test lint clean
+.PHONY: help setup setup-run setup-test filters build run demo test lint bench bench-peers envoy-config clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -26,6 +26,9 @@ build: ## Build the service and the mock provider
 run: filters build ## Start the gateway: with your providers' keys if they are set, else with a mock provider
 	deploy/run.sh
 
+demo: filters build ## Show what the gateway does, against a mock provider, and end
+	python3 tests/demo.py
+
 test: setup filters build ## Run every test
 	cargo test --workspace --quiet
 	.tools/venv/bin/pytest -q tests/e2e
@@ -34,6 +37,18 @@ lint: ## Check style and lints
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+
+bench: filters ## Measure the gateway: prints a table and writes target/bench/latest.json
+	cargo build --release
+	target/release/weirgate-bench run
+
+bench-peers: filters ## The same, and other gateways in the same run
+	tests/bench/peers.sh
+	cargo build --release
+	target/release/weirgate-bench run --peers
+
+envoy-config: filters build ## Render the reference configurations under envoy/
+	envoy/render.sh
 
 clean: ## Remove what was built, and keep what was installed
 	rm -rf target

@@ -32,7 +32,9 @@ impl Gateway {
         let lifetime = config.timeouts.request + Duration::from_secs(30);
         let store = Memory::new(config.keys.iter().map(|key| (key.name.as_str(), key.limits)), lifetime);
         let now = SystemTime::now();
-        let ledger = Ledger::open(config.ledger.as_deref(), |line| {
+        let names = config.models.iter().map(|model| model.name.as_str());
+        let known = names.chain(config.prices.models()).map(str::to_owned).collect();
+        let ledger = Ledger::open(config.ledger.as_deref(), known, |line| {
             store.restore(&line.key, line.cost_micros, line.time(), now);
         })?;
         let probe = Probe::new();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use weirgate::config::{Config, Endpoint, environment, load};
-use weirgate::envoy::{Paths, render};
+use weirgate::envoy::{Filter, Paths, render, render_filter};
 use weirgate::gateway::Gateway;
 use weirgate::serve::Service;
 use weirgate::up;
@@ -28,6 +28,9 @@ enum Verb {
         file: File,
         #[command(flatten)]
         filters: Filters,
+        /// Writes a small configuration with this one filter, to be copied from.
+        #[arg(long, value_parser = filter)]
+        only: Option<Filter>,
     },
     /// Runs the service that Envoy calls.
     Serve(File),
@@ -90,8 +93,12 @@ async fn run(verb: Verb) -> Result<(), String> {
             println!("{} is valid", file.config.display());
             Ok(())
         }
-        Verb::Render { file, filters } => {
+        Verb::Render { file, filters, only } => {
             let config = read(&file.config)?;
+            if let Some(filter) = only {
+                print!("{}", render_filter(filter, &config, &filters.folder(&config)).yaml());
+                return Ok(());
+            }
             let admin = config
                 .envoy
                 .admin
@@ -125,6 +132,13 @@ async fn serve(config: Config) -> Result<(), String> {
         }
     };
     service.run(stop).await.map_err(|error| error.to_string())
+}
+
+fn filter(name: &str) -> Result<Filter, String> {
+    Filter::ALL.into_iter().find(|filter| filter.name() == name).ok_or_else(|| {
+        let names: Vec<&str> = Filter::ALL.iter().map(|filter| filter.name()).collect();
+        format!("the filters are {}", names.join(", "))
+    })
 }
 
 fn read(path: &Path) -> Result<Config, String> {

@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 pub struct ProviderSelect {
     /// Rules on request headers; the first that matches applies.
     pub rules: Vec<HeaderRule>,
+    /// Leave the client's key in its header. For an Envoy without decide, where nobody else puts a provider's key in.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub keep_credentials: bool,
     /// Set where the filter stands in the upstream chain of one provider. Such an instance only prepares the request for
     /// that provider.
     #[serde(skip_serializing_if = "Option::is_none")]

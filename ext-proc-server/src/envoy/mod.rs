@@ -4,5 +4,4 @@ pub mod clusters;
 mod render;
 mod yaml;
 
-pub use render::render;
-pub use render::{Paths, Rendered, single_filter};
+pub use render::{Filter, Paths, Rendered, render, render_filter};

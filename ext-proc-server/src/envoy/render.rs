@@ -64,11 +64,58 @@ pub fn render(config: &Config, paths: &Paths) -> Rendered {
     }))
 }
 
+/// The filters, by the names of their modules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filter {
+    /// Reads what a request asks for.
+    ProviderSelect,
+    /// Refuses prompts.
+    PromptGuard,
+    /// Counts tokens.
+    TokenCounter,
+}
+
+impl Filter {
+    /// In the order in which they must stand.
+    pub const ALL: [Self; 3] = [Self::ProviderSelect, Self::PromptGuard, Self::TokenCounter];
+
+    /// The name of the module.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ProviderSelect => "provider-select",
+            Self::PromptGuard => "prompt-guard",
+            Self::TokenCounter => "token-counter",
+        }
+    }
+
+    fn configuration(self, config: &Config) -> Value {
+        match self {
+            Self::ProviderSelect => {
+                json!(ProviderSelect { rules: config.rules.clone(), ..ProviderSelect::default() })
+            }
+            Self::PromptGuard => json!(config.guard),
+            Self::TokenCounter => json!(TokenCounter { models: tokenizers(config), include_usage: true }),
+        }
+    }
+
+    fn render(self, config: &Config, filters: &Path) -> Value {
+        wasm_filter(self.name(), self.name(), &self.configuration(config), filters)
+    }
+}
+
 /// Renders the smallest configuration with one filter, to be copied from into an Envoy that somebody runs.
-pub fn single_filter(filter: &str, configuration: &Value, filters: &Path) -> Rendered {
-    let mut http_filters = vec![wasm_filter(filter, filter, configuration, filters)];
-    http_filters.push(router());
-    let route = json!({"match": {"prefix": "/"}, "route": {"cluster": "upstream", "timeout": "0s"}});
+pub fn render_filter(filter: Filter, config: &Config, filters: &Path) -> Rendered {
+    let mut configuration = filter.configuration(config);
+    let default = json!({"match": {"prefix": "/"}, "route": {"cluster": "upstream", "timeout": "0s"}});
+    let mut routes = vec![default];
+    if filter == Filter::ProviderSelect {
+        // The provider that a header chose is the name of a cluster.
+        let header = request_header::PROVIDER;
+        let chosen = json!({"prefix": "/", "headers": [{"name": header, "present_match": true}]});
+        routes.insert(0, json!({"match": chosen, "route": {"cluster_header": header, "timeout": "0s"}}));
+        merge(&mut configuration, json!({"keep_credentials": true}));
+    }
+    let http_filters = [wasm_filter(filter.name(), filter.name(), &configuration, filters), router()];
     Rendered(json!({
         "static_resources": {
             "listeners": [{
@@ -79,7 +126,7 @@ pub fn single_filter(filter: &str, configuration: &Value, filters: &Path) -> Ren
                     "typed_config": {
                         "@type": type_url("envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"),
                         "stat_prefix": "ingress",
-                        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}]},
+                        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
                         "http_filters": http_filters,
                     },
                 }]}],
@@ -107,8 +154,9 @@ fn listener(config: &Config, paths: &Paths, clusters: &[Cluster]) -> Value {
 }
 
 fn connection_manager(config: &Config, paths: &Paths, clusters: &[Cluster]) -> Value {
-    let select = ProviderSelect { rules: config.rules.clone(), upstream: None };
-    let counter = TokenCounter { models: tokenizers(config), include_usage: true };
+    let mut http_filters: Vec<Value> =
+        Filter::ALL.iter().map(|filter| filter.render(config, &paths.filters)).collect();
+    http_filters.extend([decide(config), router()]);
     json!({
         "@type": type_url("envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"),
         "stat_prefix": "weirgate",
@@ -131,13 +179,7 @@ fn connection_manager(config: &Config, paths: &Paths, clusters: &[Cluster]) -> V
                 "routes": [route(config, clusters)],
             }],
         },
-        "http_filters": [
-            wasm_filter("provider-select", "provider-select", &json!(select), &paths.filters),
-            wasm_filter("prompt-guard", "prompt-guard", &json!(config.guard), &paths.filters),
-            wasm_filter("token-counter", "token-counter", &json!(counter), &paths.filters),
-            decide(config),
-            router(),
-        ],
+        "http_filters": http_filters,
     })
 }
 
@@ -268,7 +310,7 @@ fn provider_cluster(config: &Config, paths: &Paths, cluster: &Cluster) -> Option
     let model = cluster.model.as_deref();
     if cluster.adaptation == Adaptation::Prepare {
         let upstream = Upstream { base_path: url.path.clone(), model: cluster.model.clone() };
-        let prepare = ProviderSelect { rules: Vec::new(), upstream: Some(upstream) };
+        let prepare = ProviderSelect { upstream: Some(upstream), ..ProviderSelect::default() };
         filters.push(wasm_filter("provider-select", &name, &json!(prepare), &paths.filters));
     }
     if let Some(from) = cluster.adaptation.translates_from() {

@@ -115,6 +115,11 @@ impl Prices {
         self.0.insert(model.to_owned(), price);
     }
 
+    /// The models that have a price.
+    pub fn models(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// The price of a model by its provider's name; a dated name such as `gpt-4o-2024-08-06` has its model's price.
     pub fn get(&self, model: &str) -> Option<Price> {
         if let Some(price) = self.0.get(model) {

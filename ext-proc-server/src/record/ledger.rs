@@ -3,6 +3,7 @@
 use super::totals::Totals;
 use crate::store::Reservation;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
@@ -100,12 +101,17 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Opens the file, if there is to be one, and shows every line that it holds already.
+    /// Opens the file, if there is to be one, and shows every line that it holds already. Models that are not `known` are
+    /// added up together.
     ///
     /// # Errors
     /// The file cannot be read or written.
-    pub fn open(path: Option<&Path>, mut earlier: impl FnMut(&Line)) -> std::io::Result<Self> {
-        let mut totals = Totals::default();
+    pub fn open(
+        path: Option<&Path>,
+        known: HashSet<String>,
+        mut earlier: impl FnMut(&Line),
+    ) -> std::io::Result<Self> {
+        let mut totals = Totals::new(known);
         let Some(path) = path else { return Ok(Self { totals: Mutex::new(totals), file: None }) };
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder)?;

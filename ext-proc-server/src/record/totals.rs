@@ -8,7 +8,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// Seconds at which the histograms have a boundary: from a cached answer to a long chain of thought.
 const SECONDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
@@ -66,6 +66,8 @@ struct ModelLabel {
 /// The totals of one process.
 #[derive(Debug)]
 pub(crate) struct Totals {
+    /// The names of models that may become labels.
+    known: HashSet<String>,
     by_day: BTreeMap<(Date, String, String), Sums>,
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
@@ -75,10 +77,12 @@ pub(crate) struct Totals {
     first_byte: Family<ModelLabel, Histogram, fn() -> Histogram>,
 }
 
-impl Default for Totals {
-    fn default() -> Self {
+impl Totals {
+    /// Totals in which only these models have a row of their own.
+    pub(super) fn new(known: HashSet<String>) -> Self {
         let histogram: fn() -> Histogram = || Histogram::new(SECONDS);
         let mut totals = Self {
+            known,
             by_day: BTreeMap::new(),
             registry: Registry::with_prefix("weirgate"),
             requests: Family::default(),
@@ -103,13 +107,10 @@ impl Default for Totals {
         );
         totals
     }
-}
 
-impl Totals {
     pub(super) fn add(&mut self, line: &Line) {
         let key = line.key.clone();
-        // A model that no provider was asked for may be anything.
-        let model = if line.attempts > 0 { line.model.clone() } else { OTHER.to_owned() };
+        let model = if self.known.contains(&line.model) { line.model.clone() } else { OTHER.to_owned() };
         let sums = self.by_day.entry((day(line.time()), key.clone(), model.clone())).or_default();
         sums.requests += 1;
         sums.failed += u64::from(!line.error.is_empty());

@@ -111,9 +111,15 @@ impl Attempt {
             let value = if found.raw_value.is_empty() { found.value.as_bytes() } else { &found.raw_value };
             Some(String::from_utf8_lossy(value).into_owned())
         };
-        let is_event_stream = get("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"));
+        let kind = get("content-type").unwrap_or_default();
+        let is_event_stream = kind.starts_with("text/event-stream");
+        let status = get(":status").and_then(|status| status.parse().ok()).unwrap_or(200);
+        if status >= 400 && !kind.contains("json") {
+            // An error page holds nothing to translate; provider-select puts an error in its place.
+            return headers(false, Vec::new(), &[]);
+        }
         let options = AnswerOptions {
-            status: get(":status").and_then(|status| status.parse().ok()).unwrap_or(200),
+            status,
             is_event_stream,
             include_usage: self.include_usage,
             created: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
@@ -134,8 +140,9 @@ impl Attempt {
     }
 
     fn response_body(&mut self, chunk: &HttpBody) -> ProcessingResponse {
+        let Some(answer) = &mut self.answer else { return reply::unchanged_body() };
         let mut out = Vec::new();
-        if let Some(answer) = self.answer.as_mut().filter(|_| !self.failed) {
+        if !self.failed {
             let mut result = answer.push(&chunk.body).map(|bytes| out = bytes);
             if result.is_ok() && chunk.end_of_stream {
                 result = answer.finish().map(|bytes| out.extend(bytes));

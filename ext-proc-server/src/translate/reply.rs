@@ -29,6 +29,11 @@ pub(super) fn body(request: bool, bytes: Vec<u8>) -> ProcessingResponse {
     respond(if request { Response::RequestBody(response) } else { Response::ResponseBody(response) })
 }
 
+/// Lets a chunk of the answer pass as it is.
+pub(super) fn unchanged_body() -> ProcessingResponse {
+    respond(Response::ResponseBody(BodyResponse { response: None }))
+}
+
 /// Ends the attempt with an error.
 pub(super) fn refuse(dialect: Dialect, error: &ClientError) -> ProcessingResponse {
     let set = vec![set_header("content-type", "application/json")];

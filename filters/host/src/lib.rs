@@ -121,12 +121,17 @@ pub fn read_config<C: DeserializeOwned + Default>(json: &[u8]) -> Result<C, Stri
 
 /// Answers with an error in the client's dialect.
 pub fn refuse(host: &dyn Host, dialect: Dialect, error: &ClientError) -> Flow {
+    refuse_as(host, dialect, error.status(), error)
+}
+
+/// The same under another status than the error's kind has.
+pub fn refuse_as(host: &dyn Host, dialect: Dialect, status: u16, error: &ClientError) -> Flow {
     let retry_after = error.retry_after.map(|seconds| seconds.to_string());
     let mut headers = vec![("content-type", "application/json")];
     if let Some(seconds) = &retry_after {
         headers.push(("retry-after", seconds));
     }
-    host.respond(error.status(), &headers, error.body(dialect).as_bytes());
+    host.respond(status, &headers, error.body(dialect).as_bytes());
     Flow::Answered
 }
 

@@ -5,7 +5,7 @@
 
 use weirgate_dialect::Dialect;
 use weirgate_dialect::error::{ClientError, ErrorKind};
-use weirgate_filter_host::{Flow, Host};
+use weirgate_filter_host::{Flow, Host, refuse_as};
 
 /// Seconds after which a client may try again when nobody else said.
 const RETRY_AFTER: u64 = 1;
@@ -16,28 +16,43 @@ pub(crate) struct Envelope {
     body: String,
 }
 
+/// What is to happen to an answer, by its headers.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    /// It can be read as it is.
+    Keep,
+    /// Its body is to be replaced when it comes.
+    Replace(Envelope),
+    /// It has no body, and was answered anew.
+    Answered,
+}
+
 impl Envelope {
     /// Looks at the answer's headers; if its body must be replaced, sets the headers that go with the new one.
-    pub(crate) fn needed(host: &dyn Host, dialect: Dialect, end: bool) -> Option<Self> {
-        let status: u16 = host.response_header(":status")?.parse().ok()?;
+    pub(crate) fn judge(host: &dyn Host, dialect: Dialect, end: bool) -> Verdict {
+        let status = host.response_header(":status").and_then(|status| status.parse().ok()).unwrap_or(200);
         if status < 400 {
-            return None;
+            return Verdict::Keep;
         }
         let error = explain(host, status);
+        if end {
+            refuse_as(host, dialect, status, &error);
+            return Verdict::Answered;
+        }
         if let Some(seconds) = error.retry_after
             && host.response_header("retry-after").is_none()
         {
             host.set_response_header("retry-after", Some(&seconds.to_string()));
         }
         let kind = host.response_header("content-type").unwrap_or_default();
-        if end || kind.contains("json") || kind.starts_with("text/event-stream") {
-            return None;
+        if kind.contains("json") || kind.starts_with("text/event-stream") {
+            return Verdict::Keep;
         }
         let body = error.body(dialect);
         host.set_response_header("content-type", Some("application/json"));
         host.set_response_header("content-length", Some(&body.len().to_string()));
         host.set_response_header("content-encoding", None);
-        Some(Self { body })
+        Verdict::Replace(Self { body })
     }
 
     /// Replaces the body once it is all there.
@@ -112,6 +127,17 @@ mod tests {
         let (_, body) =
             answer("/v1/messages", "request_payload_too_large", &[(":status", "413")], b"Payload Too Large");
         assert!(body.starts_with(r#"{"type":"error","error":{"type":"request_too_large""#), "{body}");
+    }
+
+    #[test]
+    fn an_error_without_a_body_gets_one() {
+        let mut select: ProviderSelect = filter("").unwrap();
+        let host = FakeHost::request("POST", "/v1/chat/completions", &[]).with_body(r#"{"model":"m"}"#);
+        host.run_request(&mut select);
+        host.run_response(&mut select, &[(":status", "405")], &[]);
+        let answer = host.answer.borrow().clone().unwrap();
+        assert_eq!(answer.status, 405);
+        assert!(answer.body.contains("request_failed"), "{}", answer.body);
     }
 
     #[test]

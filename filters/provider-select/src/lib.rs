@@ -17,6 +17,7 @@ mod envelope;
 mod prepare;
 mod request;
 
+use envelope::Verdict;
 use std::rc::Rc;
 use weirgate_contract::filter_config;
 use weirgate_dialect::Dialect;
@@ -68,8 +69,14 @@ impl Filter for ProviderSelect {
             return Flow::Continue;
         }
         let dialect = self.request.as_ref().map_or(Dialect::OpenAi, request::Request::dialect);
-        self.envelope = envelope::Envelope::needed(host, dialect, end);
-        Flow::Continue
+        match envelope::Envelope::judge(host, dialect, end) {
+            Verdict::Keep => Flow::Continue,
+            Verdict::Replace(envelope) => {
+                self.envelope = Some(envelope);
+                Flow::Continue
+            }
+            Verdict::Answered => Flow::Answered,
+        }
     }
 
     fn on_response_body(&mut self, host: &dyn Host, end: bool) -> Flow {

@@ -29,14 +29,16 @@ impl Request {
             get(":path").unwrap_or_default(),
             get("anthropic-version").is_some(),
         );
-        let key_digest = credentials::digest(&headers);
+        let keep_credentials = config.keep_credentials;
+        let key_digest = if keep_credentials { None } else { credentials::digest(&headers) };
         let choice = choose(&headers, &config.rules);
         for (name, _) in &headers {
-            if name.starts_with(header::PREFIX) || header::CREDENTIALS.contains(&name.as_str()) {
-                // The probe's secret is checked, and answered, by decide alone.
-                if !(operation == Operation::Probe && name == header::PROBE) {
-                    host.set_request_header(name, None);
-                }
+            let ours = name.starts_with(header::PREFIX);
+            // The probe's secret is checked, and answered, by decide alone.
+            let probe = operation == Operation::Probe && name == header::PROBE;
+            let credential = !keep_credentials && header::CREDENTIALS.contains(&name.as_str());
+            if (ours && !probe) || credential {
+                host.set_request_header(name, None);
             }
         }
         // A compressed answer can be neither counted nor translated.
@@ -245,6 +247,15 @@ mod tests {
         assert_eq!(get("authorization"), None);
         assert_eq!(host.filter_state.borrow()["weirgate_endpoint"], "/chat/completions");
         assert!(host.filter_state.borrow()["weirgate_request"].contains(r#""model":"chat""#));
+    }
+
+    #[test]
+    fn without_decide_the_clients_key_may_stay() {
+        let key = [("authorization", "Bearer abc"), ("x-weirgate-key-digest", "00")];
+        let host = FakeHost::request("POST", "/v1/chat/completions", &key).with_body(CHAT);
+        host.run_request(&mut select(r#"{"keep_credentials":true}"#));
+        assert_eq!(host.request_header("authorization").as_deref(), Some("Bearer abc"));
+        assert_eq!(host.request_header("x-weirgate-key-digest"), None);
     }
 
     #[test]

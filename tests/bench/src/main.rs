@@ -36,15 +36,27 @@ enum Command {
 /// Scenarios to run.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// Scenarios, in order; `direct` is the mock provider alone.
-    #[arg(long, value_delimiter = ',', default_value = "direct")]
+    /// Rows, in order; without any, all of Weirgate's.
+    #[arg(long, value_delimiter = ',')]
     rows: Vec<String>,
+    /// Other gateways too.
+    #[arg(long)]
+    peers: bool,
     /// Where the report goes.
     #[arg(long, default_value = "target/bench/latest.json")]
     out: PathBuf,
     /// The mock provider's binary; beside this one if absent.
     #[arg(long)]
     mock: Option<PathBuf>,
+    /// The gateway's binary; beside this one if absent.
+    #[arg(long)]
+    weirgate: Option<PathBuf>,
+    /// Envoy's binary.
+    #[arg(long, default_value = ".tools/bin/envoy")]
+    envoy: PathBuf,
+    /// The folder of the filters.
+    #[arg(long, default_value = "target/filters")]
+    filters: PathBuf,
     #[command(flatten)]
     size: Size,
 }
@@ -151,10 +163,15 @@ fn run(command: Command) -> Result<(), Box<dyn Error>> {
 
 async fn run_scenarios(args: RunArgs) -> Result<(), Box<dyn Error>> {
     let mut report = Report::new();
-    for name in &args.rows {
-        let mut result = scenario::run(name, &args).await.map_err(|error| format!("{name}: {error}"))?;
-        print_errors(name, &result);
-        report.put(Row::new(name, args.size.connections, &mut result));
+    let rows: Vec<&str> = if args.rows.is_empty() {
+        scenario::names(args.peers).collect()
+    } else {
+        args.rows.iter().map(String::as_str).collect()
+    };
+    for name in rows {
+        eprintln!("{name} ...");
+        let rows = scenario::run(name, &args).await.map_err(|error| format!("{name}: {error}"))?;
+        rows.into_iter().for_each(|row| report.put(row));
         // After every row, so that a later failure loses nothing.
         report.write(&args.out)?;
     }

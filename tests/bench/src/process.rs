@@ -77,7 +77,7 @@ pub struct Mock {
 
 impl Mock {
     /// Starts the mock on a free port; `folder` takes its log and its port file.
-    pub async fn start(program: &Path, folder: &Path) -> io::Result<Self> {
+    pub async fn start(program: &Path, folder: &Path, options: &[&str]) -> io::Result<Self> {
         let port_file = folder.join("mock.port");
         let arguments = [
             OsStr::new("--listen"),
@@ -85,6 +85,7 @@ impl Mock {
             OsStr::new("--port-file"),
             port_file.as_os_str(),
         ];
+        let arguments = arguments.into_iter().chain(options.iter().map(OsStr::new));
         let mut process = Process::start(program, arguments, &folder.join("mock.log"))?;
         // The mock renames the file into place, so it is complete once it is there.
         let read = async || std::fs::read_to_string(&port_file).ok();

@@ -1,0 +1,59 @@
+"""The weirgate.yaml that most tests use. It is written as JSON, which is YAML too."""
+
+# Every test gets a key of its own, so that it finds its own lines in the ledger.
+POOL = 400
+# Nothing listens there.
+CLOSED = "http://127.0.0.1:1/v1"
+
+
+def secret(name):
+    return f"weirgate-key-of-{name}"
+
+
+def key(name, **settings):
+    return {"name": name, "key": secret(name), **settings}
+
+
+def pool_name(number):
+    return f"test-{number}"
+
+
+def configuration(mock, listen, admin, ledger):
+    openai, claude = {"provider": "openai", "model": "gpt-4o"}, {"provider": "claude", "model": "claude-sonnet-4-5"}
+    down_openai = {"provider": "down-openai", "model": "gpt-4o"}
+    down_claude = {"provider": "down-claude", "model": "claude-sonnet-4-5"}
+    model = lambda name, *deployments: {"name": name, "deployments": list(deployments)}
+    return {
+        "listen": listen,
+        "admin": admin,
+        "ledger": str(ledger),
+        "providers": {
+            "openai": {
+                "dialect": "openai",
+                "base_url": f"http://127.0.0.1:{mock.openai_port}/v1",
+                "api_key": "${OPENAI_API_KEY}",
+            },
+            "claude": {
+                "dialect": "anthropic",
+                "base_url": f"http://127.0.0.1:{mock.anthropic_port}/v1",
+                "api_key": "${ANTHROPIC_API_KEY}",
+            },
+            "down-openai": {"dialect": "openai", "base_url": CLOSED, "api_key": "sk-down"},
+            "down-claude": {"dialect": "anthropic", "base_url": CLOSED, "api_key": "sk-down"},
+        },
+        "models": [
+            model("gpt-4o", openai),
+            model("renamed", {"provider": "openai", "model": "gpt-4o-mini"}),
+            model("claude-sonnet-4-5", claude),
+            model("openai-then-claude", openai, claude),
+            model("claude-then-openai", claude, openai),
+            model("down-openai-then-claude", down_openai, claude),
+            model("down-claude-then-openai", down_claude, openai),
+            model("down", down_openai),
+            model("down-claude", down_claude),
+        ],
+        "passthrough": "openai",
+        "keys": [key("only-claude", models=["claude-sonnet-4-5"])] + [key(pool_name(n)) for n in range(POOL)],
+        "guard": {"rules": [{"name": "no-project-x", "action": "deny", "pattern": "(?i)project x"}]},
+        "envoy": {"concurrency": 2},
+    }

@@ -1,0 +1,75 @@
+"""The mock provider and its control API."""
+
+import httpx2
+
+from .paths import MOCK_PROVIDER
+from .process import Process
+from .waiting import wait_until
+
+OPENAI_KEY = "sk-openai-of-the-provider"
+ANTHROPIC_KEY = "sk-anthropic-of-the-provider"
+
+
+class Mock:
+    """One mock provider with an OpenAI and an Anthropic side, each on a port of its own."""
+
+    def __init__(self, folder):
+        self._port_file = folder / "mock-ports"
+        self._process = Process(
+            [MOCK_PROVIDER, "--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0", "--port-file", self._port_file],
+            folder / "mock.log",
+        )
+        wait_until(self._port_file.exists, "the mock provider listens")
+        self.openai_port, self.anthropic_port = map(int, self._port_file.read_text().split())
+        self._control = httpx2.Client(base_url=f"http://127.0.0.1:{self.openai_port}", timeout=30)
+
+    def stop(self):
+        self._control.close()
+        self._process.kill()
+
+    def tail(self):
+        return self._process.tail()
+
+    def reset(self):
+        self._ask("DELETE", "")
+
+    def script(self, *rules):
+        """Steers requests by rules; see `tests/mock-provider/src/script.rs`."""
+        self._ask("PUT", "/script", json=list(rules))
+
+    def openai(self, times=None, **then):
+        """The rule that all requests to the OpenAI side are answered so."""
+        return _rule(self.openai_port, times, then)
+
+    def anthropic(self, times=None, **then):
+        """The rule that all requests to the Anthropic side are answered so."""
+        return _rule(self.anthropic_port, times, then)
+
+    def ledger(self, ended=0):
+        """The mock's own account, once that many requests have ended."""
+        return self._ask("GET", f"/ledger?wait={ended}")
+
+    def wait_begun(self, count):
+        """Waits until that many requests have arrived."""
+        return self._ask("GET", f"/stats?wait-begun={count}")
+
+    def stats(self):
+        return self._ask("GET", "/stats")
+
+    def requests(self):
+        """The raw requests as they arrived."""
+        return self._ask("GET", "/requests")
+
+    def only_request(self):
+        (request,) = self.requests()
+        return request
+
+    def _ask(self, method, path, **rest):
+        answer = self._control.request(method, f"/mock{path}", **rest)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+
+def _rule(port, times, then):
+    rule = {"match": {"port": port}, "then": {name.replace("_", "-"): value for name, value in then.items()}}
+    return rule if times is None else {**rule, "times": times}

@@ -1,0 +1,153 @@
+"""Anthropic's SDK against a provider of its own dialect."""
+
+import json
+
+import anthropic
+import pytest
+from support.clients import anthropic_sdk, steer
+from support.gateway import Key
+from support.prompts import HELLO, PIXEL
+
+MODEL = "claude-sonnet-4-5"
+SAID = f"Hello from the mock anthropic model {MODEL}: you said 5 words."
+TOOL = {
+    "name": "get_weather",
+    "description": "The weather in a city",
+    "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+}
+ASKS_FOR_WEATHER = [{"role": "user", "content": "What is the weather?"}]
+
+
+def test_a_message_is_answered(anthropic_client):
+    answer = anthropic_client.messages.create(model=MODEL, max_tokens=100, messages=HELLO, system="Be brief")
+    assert answer.content[0].text == SAID
+    assert answer.stop_reason == "end_turn"
+    assert answer.usage.output_tokens == len(SAID.split())
+
+
+def test_the_body_reaches_the_provider_byte_for_byte(http, mock):
+    body = '{ "max_tokens":9,\n "model":"claude-sonnet-4-5", "messages":[{"content":"h\\u0069","role":"user"}] }'
+    headers = {"content-type": "application/json", "anthropic-version": "2023-06-01", "anthropic-beta": "some-beta"}
+    assert http.post("/v1/messages", content=body, headers=headers).status_code == 200
+    request = mock.only_request()
+    assert request["body"] == body
+    assert request["headers"]["anthropic-beta"] == "some-beta"
+
+
+def test_a_streamed_message_gives_the_same_text_and_usage(anthropic_client):
+    with anthropic_client.messages.stream(model=MODEL, max_tokens=100, messages=HELLO) as stream:
+        text = "".join(stream.text_stream)
+        final = stream.get_final_message()
+    assert text == SAID == final.content[0].text
+    assert final.usage.output_tokens == len(SAID.split())
+    assert final.stop_reason == "end_turn"
+
+
+def test_the_cap_on_tokens_is_kept(anthropic_client):
+    answer = anthropic_client.messages.create(model=MODEL, max_tokens=2, messages=HELLO)
+    assert answer.stop_reason == "max_tokens" and answer.usage.output_tokens == 2
+
+
+def test_a_tool_is_called_and_its_result_goes_back(anthropic_client):
+    ask = {"model": MODEL, "max_tokens": 100, "tools": [TOOL]}
+    first = anthropic_client.messages.create(messages=ASKS_FOR_WEATHER, **ask)
+    (call,) = first.content
+    assert first.stop_reason == "tool_use" and call.name == "get_weather" and set(call.input) == {"city"}
+    result = {"type": "tool_result", "tool_use_id": call.id, "content": "21 degrees"}
+    messages = [
+        *ASKS_FOR_WEATHER,
+        {"role": "assistant", "content": first.content},
+        {"role": "user", "content": [result]},
+    ]
+    assert anthropic_client.messages.create(messages=messages, **ask).content
+
+
+def test_streamed_tool_calls_are_put_together(anthropic_client):
+    calls = steer(tool=['get_weather:{"city":"Rome"}', 'get_weather:{"city":"Oslo"}'])
+    with anthropic_client.messages.stream(
+        model=MODEL, max_tokens=100, messages=ASKS_FOR_WEATHER, tools=[TOOL], extra_headers=calls
+    ) as stream:
+        final = stream.get_final_message()
+    assert [block.input for block in final.content] == [{"city": "Rome"}, {"city": "Oslo"}]
+
+
+def test_an_image_reaches_the_provider(anthropic_client, mock):
+    source = {"type": "base64", "media_type": "image/png", "data": PIXEL}
+    content = [{"type": "image", "source": source}, {"type": "text", "text": "What is this?"}]
+    anthropic_client.messages.create(model=MODEL, max_tokens=9, messages=[{"role": "user", "content": content}])
+    assert json.loads(mock.only_request()["body"])["messages"][0]["content"] == content
+
+
+def test_thinking_comes_through(anthropic_client):
+    with anthropic_client.messages.stream(
+        model=MODEL,
+        max_tokens=2000,
+        messages=HELLO,
+        thinking={"type": "enabled", "budget_tokens": 1024},
+        extra_headers=steer(reasoning=4),
+    ) as stream:
+        thought, text = stream.get_final_message().content
+    assert (thought.thinking, text.text) == ("think think think think", SAID)
+
+
+def test_tokens_are_counted_by_the_provider(anthropic_client, mock):
+    counted = anthropic_client.messages.count_tokens(model=MODEL, messages=HELLO)
+    assert counted.input_tokens == 8
+    assert mock.only_request()["path"] == "/v1/messages/count_tokens"
+
+
+def test_the_list_of_models_has_anthropics_shape(anthropic_client, gateway):
+    listed = anthropic_client.models.list()
+    assert [model.id for model in listed.data] == [model["name"] for model in gateway.config["models"]]
+    assert listed.data[0].type == "model" and listed.has_more is False
+
+
+def test_the_key_may_come_as_a_bearer_token(gateway, key):
+    with anthropic.Anthropic(base_url=gateway.url, auth_token=key.secret, api_key=None, max_retries=0) as client:
+        assert client.messages.create(model=MODEL, max_tokens=9, messages=HELLO).content
+
+
+ERRORS = {
+    400: anthropic.BadRequestError,
+    401: anthropic.AuthenticationError,
+    403: anthropic.PermissionDeniedError,
+    404: anthropic.NotFoundError,
+    429: anthropic.RateLimitError,
+    500: anthropic.InternalServerError,
+    529: anthropic.APIStatusError,
+}
+
+
+@pytest.mark.parametrize("status", ERRORS)
+def test_a_providers_error_arrives_as_the_sdks_exception(anthropic_client, status):
+    with pytest.raises(ERRORS[status]) as raised:
+        anthropic_client.messages.create(
+            model=MODEL, max_tokens=9, messages=HELLO, extra_headers=steer(status=status)
+        )
+    assert raised.value.status_code == status
+    assert raised.value.body["type"] == "error" and "mock" in raised.value.body["error"]["message"]
+
+
+def test_an_unknown_key_is_an_authentication_error(gateway):
+    with anthropic_sdk(gateway, Key("nobody")) as client, pytest.raises(anthropic.AuthenticationError) as raised:
+        client.messages.create(model=MODEL, max_tokens=9, messages=HELLO)
+    assert raised.value.body["error"]["type"] == "authentication_error"
+
+
+def test_an_unknown_model_is_a_not_found_error(anthropic_client):
+    with pytest.raises(anthropic.NotFoundError, match="did you mean \\\\?\"claude-sonnet-4-5") as raised:
+        anthropic_client.messages.create(model="claude-sonet-4-5", max_tokens=9, messages=HELLO)
+    assert raised.value.body["error"]["type"] == "not_found_error"
+
+
+def test_a_model_that_cannot_be_reached_from_the_dialect_is_refused_with_a_reason(anthropic_client):
+    with pytest.raises(anthropic.BadRequestError, match="gpt-4o"):
+        anthropic_client.messages.create(model="gpt-4o", max_tokens=9, messages=HELLO)
+
+
+def test_an_error_in_the_middle_of_a_stream_is_raised(anthropic_client):
+    with pytest.raises(anthropic.APIStatusError, match="[Oo]verloaded"):
+        with anthropic_client.messages.stream(
+            model=MODEL, max_tokens=9, messages=HELLO, extra_headers=steer(error_after=5)
+        ) as stream:
+            stream.get_final_message()

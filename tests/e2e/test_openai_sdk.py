@@ -1,0 +1,236 @@
+"""OpenAI's SDK, against a provider of its own dialect and against one that is translated."""
+
+import asyncio
+import json
+
+import openai
+import pytest
+from support.clients import async_openai_sdk, openai_sdk, steer
+from support.gateway import Key
+from support.prompts import HELLO, PIXEL, WEATHER, asks_for_weather
+
+# A model whose provider speaks the client's dialect, one whose name must be replaced, and one that is translated.
+MODELS = {"gpt-4o": "gpt-4o", "renamed": "gpt-4o-mini", "claude-sonnet-4-5": "claude-sonnet-4-5"}
+
+
+@pytest.fixture(params=MODELS)
+def model(request):
+    return request.param
+
+
+def said(model):
+    """What the mock answers to HELLO."""
+    upstream = MODELS[model]
+    dialect = "anthropic" if upstream.startswith("claude") else "openai"
+    return f"Hello from the mock {dialect} model {upstream}: you said 5 words."
+
+
+def test_a_chat_is_answered(openai_client, model):
+    answer = openai_client.chat.completions.create(model=model, messages=HELLO)
+    assert answer.object == "chat.completion" and answer.id
+    assert answer.choices[0].message.role == "assistant"
+    assert answer.choices[0].message.content == said(model)
+    assert answer.choices[0].finish_reason == "stop"
+    assert answer.usage.completion_tokens == len(said(model).split())
+    assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens
+
+
+def test_the_system_prompt_and_the_settings_reach_the_provider(openai_client, mock, model):
+    openai_client.chat.completions.create(
+        model=model,
+        messages=[{"role": "system", "content": "Be brief"}, *HELLO],
+        temperature=0.5,
+        top_p=0.9,
+        max_tokens=7,
+        stop=["END"],
+    )
+    sent = json.loads(mock.only_request()["body"])
+    assert sent["model"] == MODELS[model]
+    assert (sent["temperature"], sent["top_p"], sent["max_tokens"]) == (0.5, 0.9, 7)
+    if "claude" in model:
+        assert "Be brief" in json.dumps(sent["system"]) and sent["stop_sequences"] == ["END"]
+    else:
+        assert sent["messages"][0] == {"role": "system", "content": "Be brief"} and sent["stop"] == ["END"]
+
+
+def test_the_cap_on_tokens_is_kept(openai_client, model):
+    answer = openai_client.chat.completions.create(model=model, messages=HELLO, max_completion_tokens=3)
+    assert answer.choices[0].finish_reason == "length"
+    assert answer.choices[0].message.content == " ".join(said(model).split()[:3])
+    assert answer.usage.completion_tokens == 3
+
+
+def test_a_streamed_chat_gives_the_same_text(openai_client, model):
+    chunks = list(openai_client.chat.completions.create(model=model, messages=HELLO, stream=True))
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == said(model)
+    assert chunks[0].choices[0].delta.role == "assistant"
+    assert chunks[-1].choices[0].finish_reason == "stop"
+    assert len({chunk.id for chunk in chunks}) == 1
+
+
+def test_a_stream_ends_with_usage_if_it_was_asked_for(openai_client, model):
+    chunks = list(
+        openai_client.chat.completions.create(
+            model=model, messages=HELLO, stream=True, stream_options={"include_usage": True}
+        )
+    )
+    assert chunks[-1].choices == []
+    assert chunks[-1].usage.completion_tokens == len(said(model).split())
+    assert all(chunk.usage is None for chunk in chunks[:-1])
+
+
+@pytest.mark.parametrize("options", [{}, {"stream_options": {"include_usage": False}}], ids=["unsaid", "no"])
+def test_a_stream_holds_no_usage_if_it_was_not_asked_for(openai_client, model, options):
+    chunks = list(openai_client.chat.completions.create(model=model, messages=HELLO, stream=True, **options))
+    assert all(chunk.usage is None and chunk.choices for chunk in chunks)
+
+
+def test_the_stream_helper_of_the_sdk_puts_a_stream_together(openai_client, model):
+    with openai_client.chat.completions.stream(model=model, messages=HELLO) as stream:
+        answer = stream.get_final_completion()
+    assert answer.choices[0].message.content == said(model)
+
+
+def test_many_async_chats_at_once_are_answered(gateway, key, model):
+    async def ask_twenty():
+        async with async_openai_sdk(gateway, key) as client:
+            chats = [client.chat.completions.create(model=model, messages=HELLO) for _ in range(10)]
+            streams = [stream_text(client) for _ in range(10)]
+            return await asyncio.gather(asyncio.gather(*chats), asyncio.gather(*streams))
+
+    async def stream_text(client):
+        stream = await client.chat.completions.create(model=model, messages=HELLO, stream=True)
+        return "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
+
+    answers, texts = asyncio.run(ask_twenty())
+    assert {answer.choices[0].message.content for answer in answers} == {said(model)}
+    assert set(texts) == {said(model)}
+
+
+def test_a_tool_is_called_and_its_result_goes_back(openai_client, mock, model):
+    first = openai_client.chat.completions.create(model=model, **asks_for_weather())
+    message = first.choices[0].message
+    (call,) = message.tool_calls
+    assert first.choices[0].finish_reason == "tool_calls"
+    assert call.function.name == "get_weather" and set(json.loads(call.function.arguments)) == {"city", "unit"}
+    messages = [
+        *asks_for_weather()["messages"],
+        message.model_dump(exclude_none=True),
+        {"role": "tool", "tool_call_id": call.id, "content": "21 degrees"},
+    ]
+    second = openai_client.chat.completions.create(model=model, messages=messages, tools=[WEATHER])
+    assert second.choices[0].message.content
+    sent = json.loads(mock.requests()[-1]["body"])["messages"][-1]
+    if "claude" in model:
+        (result,) = sent["content"]
+        assert (result["type"], result["tool_use_id"]) == ("tool_result", call.id)
+        assert "21 degrees" in json.dumps(result["content"])
+    else:
+        assert sent == messages[-1]
+
+
+TWO_CALLS = steer(tool=['get_weather:{"city":"Rome","unit":"C"}', 'get_weather:{"city":"Oslo","unit":"F"}'])
+TWO_CALLS_ARGUMENTS = [{"city": "Rome", "unit": "C"}, {"city": "Oslo", "unit": "F"}]
+
+
+def test_parallel_tool_calls_come_with_ids_of_their_own(openai_client, model):
+    answer = openai_client.chat.completions.create(model=model, extra_headers=TWO_CALLS, **asks_for_weather())
+    calls = answer.choices[0].message.tool_calls
+    assert [json.loads(call.function.arguments) for call in calls] == TWO_CALLS_ARGUMENTS
+    assert len({call.id for call in calls}) == 2
+
+
+def test_the_results_of_parallel_calls_go_back_together(openai_client, model):
+    first = openai_client.chat.completions.create(model=model, extra_headers=TWO_CALLS, **asks_for_weather())
+    message = first.choices[0].message
+    results = [{"role": "tool", "tool_call_id": call.id, "content": "mild"} for call in message.tool_calls]
+    messages = [*asks_for_weather()["messages"], message.model_dump(exclude_none=True), *results]
+    assert openai_client.chat.completions.create(model=model, messages=messages, tools=[WEATHER]).choices
+
+
+def test_streamed_tool_calls_are_put_together_by_index(openai_client, model):
+    stream = openai_client.chat.completions.create(
+        model=model, stream=True, extra_headers=TWO_CALLS, **asks_for_weather()
+    )
+    calls, finish = {}, None
+    for chunk in stream:
+        finish = chunk.choices[0].finish_reason or finish
+        for part in chunk.choices[0].delta.tool_calls or []:
+            call = calls.setdefault(part.index, {"id": part.id, "name": part.function.name, "arguments": ""})
+            call["arguments"] += part.function.arguments or ""
+    assert finish == "tool_calls"
+    assert sorted(calls) == [0, 1]
+    assert [json.loads(calls[index]["arguments"]) for index in (0, 1)] == TWO_CALLS_ARGUMENTS
+    assert all(call["name"] == "get_weather" and call["id"] for call in calls.values())
+
+
+@pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "get_weather"}}, "none"])
+def test_the_choice_of_a_tool_is_kept(openai_client, model, choice):
+    answer = openai_client.chat.completions.create(model=model, messages=HELLO, tools=[WEATHER], tool_choice=choice)
+    assert bool(answer.choices[0].message.tool_calls) == (choice != "none")
+
+
+def test_an_answer_obeys_a_json_schema(openai_client, model):
+    schema = {
+        "type": "object",
+        "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
+        "required": ["name", "age"],
+        "additionalProperties": False,
+    }
+    answer = openai_client.chat.completions.create(
+        model=model,
+        messages=HELLO,
+        response_format={"type": "json_schema", "json_schema": {"name": "person", "strict": True, "schema": schema}},
+    )
+    person = json.loads(answer.choices[0].message.content)
+    assert isinstance(person["name"], str) and isinstance(person["age"], int)
+
+
+def test_an_image_reaches_the_provider(openai_client, mock, model):
+    content = [
+        {"type": "text", "text": "What is this?"},
+        {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}},
+    ]
+    answer = openai_client.chat.completions.create(model=model, messages=[{"role": "user", "content": content}])
+    assert answer.choices[0].message.content
+    text, image = json.loads(mock.only_request()["body"])["messages"][0]["content"]
+    assert text["text"] == "What is this?"
+    if "claude" in model:
+        assert image["source"] == {"type": "base64", "media_type": "image/png", "data": PIXEL}
+    else:
+        assert image == content[1]
+
+
+def test_response_headers_say_who_answered_at_which_attempt(openai_client, model):
+    raw = openai_client.chat.completions.with_raw_response.create(model=model, messages=HELLO)
+    provider = "claude" if "claude" in model else "openai"
+    assert raw.headers["x-weirgate-attempts"] == "1"
+    assert raw.headers["x-weirgate-deployment"] == f"{provider}/{MODELS[model]}"
+    assert raw.parse().choices
+
+
+def test_the_list_of_models_is_the_configurations(gateway, openai_client):
+    listed = [model.id for model in openai_client.models.list()]
+    assert listed == [model["name"] for model in gateway.config["models"]]
+
+
+def test_a_key_bound_to_models_sees_only_those(gateway):
+    with openai_sdk(gateway, Key("only-claude")) as client:
+        assert [model.id for model in client.models.list()] == ["claude-sonnet-4-5"]
+
+
+def test_embeddings_pass_through(openai_client, mock):
+    answer = openai_client.embeddings.create(model="text-embedding-3-small", input=["one", "two"])
+    assert len(answer.data) == 2 and len(answer.data[0].embedding) > 0
+    assert mock.only_request()["path"] == "/v1/embeddings"
+
+
+def test_a_path_that_nobody_knows_passes_through_whole(http, mock):
+    answer = http.post("/v1/audio/translations?x=1", content=b"\0\1", headers={"content-type": "audio/wav"})
+    assert answer.status_code == 200
+    assert answer.json()["path"] == "/v1/audio/translations?x=1" and answer.json()["body_length"] == 2
+
+
+def test_a_client_that_leaves_the_version_out_of_its_base_url_is_understood(gateway, key):
+    with openai.OpenAI(base_url=gateway.url, api_key=key.secret, max_retries=0) as client:
+        assert client.chat.completions.create(model="gpt-4o", messages=HELLO).choices[0].message.content
