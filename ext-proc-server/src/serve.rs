@@ -69,7 +69,7 @@ impl Service {
         let sweeper = tokio::spawn(sweep(gateway.clone()));
         let operators = axum::serve(admin, admin::router(gateway.clone()));
         let operators = tokio::spawn(operators.into_future());
-        let router = Services::new(gateway).router();
+        let router = Services::new(gateway.clone()).router();
         let served = match grpc {
             Grpc::Unix(listener) => {
                 router.serve_with_incoming_shutdown(UnixListenerStream::new(listener), stop).await
@@ -80,6 +80,7 @@ impl Service {
         };
         sweeper.abort();
         operators.abort();
+        record::close(&gateway, SystemTime::now());
         served.map_err(io::Error::other)
     }
 }

@@ -26,6 +26,8 @@ pub struct Head {
     pub stream_options_span: Option<Range<usize>>,
     /// The first byte after the opening brace.
     pub first_field: usize,
+    /// Whether the object has no field at all.
+    pub is_empty: bool,
 }
 
 #[derive(Deserialize)]
@@ -81,6 +83,7 @@ pub fn read(body: &[u8]) -> Result<Head, ClientError> {
         include_usage: stream_options.include_usage.unwrap_or(false),
         stream_options_span: fields.stream_options.and_then(|raw| span(body, raw)),
         first_field,
+        is_empty: body.iter().skip(first_field).find(|byte| !byte.is_ascii_whitespace()) == Some(&b'}'),
     })
 }
 
@@ -100,10 +103,7 @@ impl Head {
             return None;
         }
         let Some(span) = self.stream_options_span.clone() else {
-            return Some(Edit {
-                span: self.first_field..self.first_field,
-                text: r#""stream_options":{"include_usage":true},"#.to_owned(),
-            });
+            return Some(self.insert(r#""stream_options":{"include_usage":true}"#.to_owned()));
         };
         // Keeps what else the client put there, such as include_obfuscation.
         let mut options: serde_json::Map<String, serde_json::Value> =
@@ -117,8 +117,16 @@ impl Head {
         let quoted = serde_json::Value::from(model).to_string();
         match &self.model_span {
             Some(span) => Edit { span: span.clone(), text: quoted },
-            None => Edit { span: self.first_field..self.first_field, text: format!("\"model\":{quoted},") },
+            None => self.insert(format!("\"model\":{quoted}")),
         }
+    }
+}
+
+impl Head {
+    /// The edit that makes this the first field.
+    fn insert(&self, field: String) -> Edit {
+        let comma = if self.is_empty { "" } else { "," };
+        Edit { span: self.first_field..self.first_field, text: field + comma }
     }
 }
 
@@ -231,8 +239,9 @@ mod tests {
         let head = read(body.as_bytes()).unwrap();
         assert_eq!(head.model.as_deref(), Some("a\"b"));
         assert_eq!(edited(body, head.set_model("c\"d")), r#"{"model":"c\"d","x":1}"#);
-        let body = r#"{"x":1}"#;
-        let head = read(body.as_bytes()).unwrap();
-        assert_eq!(edited(body, head.set_model("m")), r#"{"model":"m","x":1}"#);
+        for (body, expected) in [(r#"{"x":1}"#, r#"{"model":"m","x":1}"#), ("{ }", r#"{"model":"m" }"#)] {
+            let head = read(body.as_bytes()).unwrap();
+            assert_eq!(edited(body, head.set_model("m")), expected);
+        }
     }
 }

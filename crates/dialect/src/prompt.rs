@@ -76,6 +76,18 @@ pub fn read(body: &[u8]) -> Result<Prompt<'_>, ClientError> {
     Ok(prompt)
 }
 
+/// Reads the text of any other request as one message without a role: every string of its JSON, or the whole body where it
+/// is none.
+pub fn read_any(body: &[u8]) -> Prompt<'_> {
+    let mut message = Message::default();
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let read = Collect { into: &mut message, key: "", keys_are_text: false }.deserialize(&mut json);
+    if read.and_then(|()| json.end()).is_err() {
+        message = Message { texts: vec![String::from_utf8_lossy(body)], ..Message::default() };
+    }
+    Prompt { messages: vec![message], ..Prompt::default() }
+}
+
 #[derive(Deserialize)]
 struct Fields<'a> {
     #[serde(borrow, default)]
@@ -378,6 +390,14 @@ mod tests {
             ),
             [("user".to_owned(), vec!["secret".to_owned(), "psst".to_owned()])]
         );
+    }
+
+    #[test]
+    fn any_other_body_is_one_message() {
+        let texts = |body: &str| read_any(body.as_bytes()).messages[0].texts.join("|");
+        assert_eq!(texts(r#"{"model":"m","prompt":[{"role":"user","content":"psst"}]}"#), "m|user|psst");
+        assert_eq!(texts("not json"), "not json");
+        assert_eq!(texts(r#"{"a":"b"} and more"#), r#"{"a":"b"} and more"#);
     }
 
     #[test]

@@ -109,8 +109,11 @@ impl Rule {
         messages.iter().skip(skip).filter(move |message| self.speaks(message))
     }
 
+    /// Text whose role nobody can tell is everybody's.
     fn speaks(&self, message: &Message<'_>) -> bool {
-        self.roles.is_empty() || self.roles.iter().any(|role| *role == message.role)
+        self.roles.is_empty()
+            || message.role.is_empty()
+            || self.roles.iter().any(|role| *role == message.role)
     }
 
     /// Looks at each text of a message and at all of them joined: a model reads the parts of a message as one, so a

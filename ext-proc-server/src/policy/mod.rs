@@ -133,10 +133,9 @@ impl Policy {
     /// 403 or 404 if the key may not have it or nobody does, 400 if nobody offers it in the client's dialect.
     pub fn plan(&self, question: &Question, key: &Key) -> Result<Plan, ClientError> {
         let order = self.order(question, key)?;
-        let output_tokens = question.max_tokens.unwrap_or(match question.operation {
-            Operation::ChatCompletions | Operation::Messages => self.config.default_output_tokens,
-            Operation::Models | Operation::Probe | Operation::Passthrough => 0,
-        });
+        // A call without a model generates nothing; any other may generate until its cap.
+        let default = if question.model.is_empty() { 0 } else { self.config.default_output_tokens };
+        let output_tokens = question.max_tokens.unwrap_or(default);
         let worst = order
             .prices
             .iter()

@@ -26,6 +26,7 @@ pub(super) struct Entry {
     duration: Duration,
     first_byte: Option<Duration>,
     client_left: bool,
+    request_id: String,
 }
 
 impl Entry {
@@ -49,6 +50,7 @@ impl Entry {
                 .unwrap_or_default(),
             first_byte: common.time_to_first_downstream_tx_byte.as_ref().map(duration),
             client_left: left(&flags),
+            request_id: log.request.map(|request| request.request_id).unwrap_or_default(),
             cluster: common.upstream_cluster,
         }
     }
@@ -79,6 +81,7 @@ impl Entry {
         Line {
             time_ms: self.start.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64,
             id: self.decision.id.clone(),
+            request_id: self.request_id.clone(),
             key,
             model,
             provider: cluster.map(|cluster| cluster.provider.clone()).unwrap_or_default(),

@@ -9,6 +9,7 @@ use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use weirgate_contract::handover::CountSource;
 use weirgate_dialect::Operation;
@@ -24,6 +25,9 @@ pub struct Line {
     pub time_ms: u64,
     /// The id of its reservation; empty if none was made.
     pub id: String,
+    /// The `x-request-id`, by which other logs know the request.
+    #[serde(default)]
+    pub request_id: String,
     /// The name of the key; empty if none was accepted.
     pub key: String,
     /// The model that the client asked for.
@@ -69,24 +73,39 @@ impl Line {
 
     /// The line of a reservation that nobody settled.
     pub(super) fn expired(id: String, reservation: &Reservation, now: SystemTime) -> Self {
+        let request = &reservation.request;
         Self {
-            time_ms: now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64,
             id,
-            key: reservation.request.key.clone(),
+            key: request.key.clone(),
+            error: "reservation_expired".to_owned(),
+            usage: Usage { output: request.tokens, ..Usage::default() },
+            source: CountSource::Reserved,
+            cost_micros: request.micros,
+            reserved_micros: request.micros,
+            ..Self::nothing(now)
+        }
+    }
+
+    fn nothing(time: SystemTime) -> Self {
+        Self {
+            time_ms: time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64,
+            id: String::new(),
+            request_id: String::new(),
+            key: String::new(),
             model: String::new(),
             provider: String::new(),
             upstream_model: String::new(),
             operation: Operation::Passthrough,
             stream: false,
             status: 0,
-            error: "reservation_expired".to_owned(),
+            error: String::new(),
             attempts: 0,
-            usage: Usage { output: reservation.request.tokens, ..Usage::default() },
-            source: CountSource::Reserved,
+            usage: Usage::default(),
+            source: CountSource::Nothing,
             tier: String::new(),
             complete: false,
-            cost_micros: reservation.request.micros,
-            reserved_micros: reservation.request.micros,
+            cost_micros: 0,
+            reserved_micros: 0,
             latency_ms: 0.0,
             first_byte_ms: None,
         }
@@ -97,7 +116,37 @@ impl Line {
 #[derive(Debug)]
 pub struct Ledger {
     totals: Mutex<Totals>,
-    file: Option<SyncSender<String>>,
+    file: Option<Writer>,
+}
+
+/// The thread that writes the file.
+#[derive(Debug)]
+struct Writer {
+    lines: Option<SyncSender<String>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    fn start(file: File) -> std::io::Result<Self> {
+        let (lines, receiver) = sync_channel(QUEUE);
+        let thread =
+            std::thread::Builder::new().name("ledger".to_owned()).spawn(move || write(file, &receiver))?;
+        Ok(Self { lines: Some(lines), thread: Some(thread) })
+    }
+
+    fn send(&self, line: String) -> bool {
+        self.lines.as_ref().is_some_and(|lines| lines.send(line).is_ok())
+    }
+}
+
+impl Drop for Writer {
+    /// Waits until every line is in the file.
+    fn drop(&mut self) {
+        self.lines = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
 }
 
 impl Ledger {
@@ -137,16 +186,14 @@ impl Ledger {
         if !ends_in_a_line {
             file.write_all(b"\n")?;
         }
-        let (sender, receiver) = sync_channel(QUEUE);
-        std::thread::Builder::new().name("ledger".to_owned()).spawn(move || write(file, &receiver))?;
-        Ok(Self { totals: Mutex::new(totals), file: Some(sender) })
+        Ok(Self { totals: Mutex::new(totals), file: Some(Writer::start(file)?) })
     }
 
     /// Adds a line.
     pub(super) fn add(&self, line: Line) {
         self.totals().add(&line);
         let Some(file) = &self.file else { return };
-        let written = serde_json::to_string(&line).is_ok_and(|json| file.send(json).is_ok());
+        let written = serde_json::to_string(&line).is_ok_and(|json| file.send(json));
         if !written {
             tracing::error!(id = line.id, "a line of the ledger could not be written");
         }
@@ -169,5 +216,33 @@ fn write(file: File, lines: &Receiver<String>) {
         if let Err(error) = result.and_then(|()| out.flush()) {
             tracing::error!(%error, "the ledger cannot be written");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(id: &str) -> Line {
+        Line { id: id.to_owned(), cost_micros: 7, ..Line::nothing(UNIX_EPOCH + Duration::from_secs(1)) }
+    }
+
+    #[test]
+    fn a_ledger_reads_what_it_wrote_and_survives_a_torn_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/ledger.jsonl");
+        let ledger = Ledger::open(Some(&path), HashSet::new(), |_| {}).unwrap();
+        ledger.add(line("a"));
+        drop(ledger);
+        let mut text = std::fs::read_to_string(&path).unwrap();
+        text.push_str("{\"time_ms\":12,\"id\":\"tor");
+        std::fs::write(&path, text).unwrap();
+        let ledger = Ledger::open(Some(&path), HashSet::new(), |_| {}).unwrap();
+        ledger.add(line("b"));
+        drop(ledger);
+        let mut seen = Vec::new();
+        Ledger::open(Some(&path), HashSet::new(), |line| seen.push((line.id.clone(), line.cost_micros)))
+            .unwrap();
+        assert_eq!(seen, [("a".to_owned(), 7), ("b".to_owned(), 7)]);
     }
 }

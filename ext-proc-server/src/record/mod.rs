@@ -5,6 +5,7 @@ pub mod ledger;
 mod totals;
 
 use crate::gateway::Gateway;
+use crate::store::Reservation;
 use entry::Entry;
 use envoy_types::pb::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use envoy_types::pb::envoy::service::accesslog::v3::stream_access_logs_message::LogEntries;
@@ -57,7 +58,16 @@ fn one(gateway: &Gateway, entry: Entry) {
 
 /// Charges reservations that nobody settled.
 pub fn expire(gateway: &Gateway, now: SystemTime) {
-    for (id, reservation) in gateway.store.expire(now) {
+    charge_unsettled(gateway, gateway.store.expire(now), now);
+}
+
+/// Charges every reservation that is still open when the process ends: nobody will settle it.
+pub fn close(gateway: &Gateway, now: SystemTime) {
+    charge_unsettled(gateway, gateway.store.close(), now);
+}
+
+fn charge_unsettled(gateway: &Gateway, unsettled: Vec<(String, Reservation)>, now: SystemTime) {
+    for (id, reservation) in unsettled {
         tracing::warn!(
             id,
             key = reservation.request.key,

@@ -8,7 +8,7 @@
 use super::calendar::{period_number, until_end};
 use crate::config::Limits;
 use crate::config::Period;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -31,7 +31,7 @@ pub struct Reservation {
     /// What was reserved.
     pub request: Request,
     minute: u64,
-    period: (Period, i64),
+    period: i64,
     expires: SystemTime,
 }
 
@@ -65,7 +65,8 @@ pub enum Refused {
 #[derive(Debug)]
 pub struct Memory {
     keys: HashMap<String, Mutex<Counters>>,
-    open: Mutex<Open>,
+    /// Reservations by their ids: as many as requests are under way.
+    open: Mutex<HashMap<String, Reservation>>,
     /// How long a reservation waits to be settled.
     lifetime: Duration,
 }
@@ -79,13 +80,6 @@ struct Counters {
     period: i64,
     spent: u64,
     reserved: u64,
-}
-
-#[derive(Debug, Default)]
-struct Open {
-    by_id: HashMap<String, Reservation>,
-    /// Ids in the order of their expiry, those settled since included.
-    by_expiry: VecDeque<(SystemTime, String)>,
 }
 
 impl Memory {
@@ -105,16 +99,14 @@ impl Memory {
         let Some(counters) = self.keys.get(&request.key) else { return Ok(()) };
         let (minute, period) = lock(counters).admit(&request, now)?;
         let expires = now + self.lifetime;
-        let mut open = lock(&self.open);
-        open.by_expiry.push_back((expires, id.to_owned()));
-        open.by_id.insert(id.to_owned(), Reservation { request, minute, period, expires });
+        lock(&self.open).insert(id.to_owned(), Reservation { request, minute, period, expires });
         Ok(())
     }
 
     /// Puts what was used in place of what was reserved. `used` gets the reservation and says what that was, in tokens
     /// and micro-dollars. `None` if the reservation was settled before or has expired.
     pub fn settle(&self, id: &str, used: impl FnOnce(&Reservation) -> (u64, u64)) -> Option<Reservation> {
-        let reservation = lock(&self.open).by_id.remove(id)?;
+        let reservation = lock(&self.open).remove(id)?;
         let (tokens, micros) = used(&reservation);
         self.charge(&reservation, tokens, micros);
         Some(reservation)
@@ -122,19 +114,22 @@ impl Memory {
 
     /// Charges every reservation that has expired, as it was reserved, and returns them with their ids.
     pub fn expire(&self, now: SystemTime) -> Vec<(String, Reservation)> {
-        let mut expired = Vec::new();
-        let mut open = lock(&self.open);
-        while open.by_expiry.front().is_some_and(|(expires, _)| *expires <= now) {
-            let Some((_, id)) = open.by_expiry.pop_front() else { break };
-            if let Some(reservation) = open.by_id.remove(&id) {
-                expired.push((id, reservation));
-            }
-        }
-        drop(open);
-        for (_, reservation) in &expired {
+        let expired: Vec<_> = lock(&self.open).extract_if(|_, open| open.expires <= now).collect();
+        self.charge_all(&expired);
+        expired
+    }
+
+    /// Charges every open reservation as it was reserved, and returns them with their ids.
+    pub fn close(&self) -> Vec<(String, Reservation)> {
+        let unsettled: Vec<_> = lock(&self.open).drain().collect();
+        self.charge_all(&unsettled);
+        unsettled
+    }
+
+    fn charge_all(&self, unsettled: &[(String, Reservation)]) {
+        for (_, reservation) in unsettled {
             self.charge(reservation, reservation.request.tokens, reservation.request.micros);
         }
-        expired
     }
 
     /// Adds spend that was settled before this process began.
@@ -159,7 +154,7 @@ impl Memory {
 
     /// How many reservations wait to be settled.
     pub fn open_reservations(&self) -> usize {
-        lock(&self.open).by_id.len()
+        lock(&self.open).len()
     }
 
     fn charge(&self, reservation: &Reservation, tokens: u64, micros: u64) {
@@ -171,7 +166,7 @@ impl Memory {
                 counters.tokens.saturating_sub(reservation.request.tokens).saturating_add(tokens);
         }
         // What was begun in an earlier period belongs to that one.
-        if counters.period == reservation.period.1 {
+        if counters.period == reservation.period {
             counters.spent = counters.spent.saturating_add(micros);
         }
     }
@@ -190,7 +185,7 @@ impl Counters {
         }
     }
 
-    fn admit(&mut self, request: &Request, now: SystemTime) -> Result<(u64, (Period, i64)), Refused> {
+    fn admit(&mut self, request: &Request, now: SystemTime) -> Result<(u64, i64), Refused> {
         self.roll(now);
         let retry_after = Duration::from_secs(MINUTE - seconds(now) % MINUTE);
         if let Some(limit) = self.limits.requests_per_minute.filter(|limit| self.requests >= *limit) {
@@ -208,8 +203,7 @@ impl Counters {
         self.requests += 1;
         self.tokens = tokens;
         self.reserved = self.reserved.saturating_add(request.micros);
-        let period = self.limits.budget.map_or(Period::Total, |budget| budget.period);
-        Ok((self.minute, (period, self.period)))
+        Ok((self.minute, self.period))
     }
 }
 

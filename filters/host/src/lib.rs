@@ -150,6 +150,12 @@ pub fn is_probe(host: &dyn Host) -> bool {
     host.request_header(":path").as_deref() == Some(path::PROBE)
 }
 
+/// The client's dialect, as `provider-select` told it.
+pub fn dialect_of(host: &dyn Host) -> Dialect {
+    let named = host.request_header(request_header::DIALECT);
+    named.and_then(|name| Dialect::parse(&name)).unwrap_or(Dialect::OpenAi)
+}
+
 /// The dialect of a request that has a prompt, `None` for any other. `provider-select` tells; where that filter is not
 /// loaded, the path does.
 pub fn prompt_dialect(host: &dyn Host) -> Option<Dialect> {

@@ -1,13 +1,16 @@
 //! Refuses prompts by allow and deny patterns, before they reach anything that costs money.
 //!
-//! The rules themselves are in [`weirgate_guard`]. A body that is not what the API asks for is refused too: what cannot
-//! be read cannot be checked.
+//! The rules themselves are in [`weirgate_guard`]. A chat whose body is not what the API asks for is refused too: what
+//! cannot be read cannot be checked. Any other call is checked as one text, or else a prompt would only have to take
+//! another path.
 
 use std::rc::Rc;
 use weirgate_contract::filter_config;
 use weirgate_dialect::error::{ClientError, ErrorKind};
 use weirgate_dialect::{Dialect, prompt};
-use weirgate_filter_host::{Filter, Flow, Host, is_probe, prompt_dialect, refuse, sign_probe, tell_refusal};
+use weirgate_filter_host::{
+    Filter, Flow, Host, dialect_of, is_probe, prompt_dialect, refuse, sign_probe, tell_refusal,
+};
 use weirgate_guard::{Guard, Refusal};
 
 weirgate_filter_host::export_filter!(PromptGuard);
@@ -16,8 +19,16 @@ weirgate_filter_host::export_filter!(PromptGuard);
 #[derive(Debug)]
 pub struct PromptGuard {
     guard: Rc<Guard>,
-    /// The dialect in which to refuse, while there is a prompt to check.
-    pending: Option<Dialect>,
+    /// What is to be checked once it is here.
+    pending: Option<Pending>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pending {
+    /// A chat in this dialect.
+    Chat(Dialect),
+    /// Any other call, to be refused in this dialect.
+    Other(Dialect),
 }
 
 impl Filter for PromptGuard {
@@ -39,18 +50,26 @@ impl Filter for PromptGuard {
         if end || self.guard.is_empty() {
             return Flow::Continue;
         }
-        self.pending = prompt_dialect(host);
+        self.pending = match prompt_dialect(host) {
+            Some(dialect) => Some(Pending::Chat(dialect)),
+            None if is_media(host) => None,
+            None => Some(Pending::Other(dialect_of(host))),
+        };
         if self.pending.is_some() { Flow::Hold } else { Flow::Continue }
     }
 
     fn on_request_body(&mut self, host: &dyn Host, end: bool) -> Flow {
-        let Some(dialect) = self.pending else { return Flow::Continue };
+        let Some(pending) = self.pending else { return Flow::Continue };
         if !end {
             return Flow::Hold;
         }
         self.pending = None;
         let body = host.request_body();
-        let checked = prompt::read(&body).and_then(|prompt| self.guard.check(&prompt).map_err(refusal));
+        let (dialect, prompt) = match pending {
+            Pending::Chat(dialect) => (dialect, prompt::read(&body)),
+            Pending::Other(dialect) => (dialect, Ok(prompt::read_any(&body))),
+        };
+        let checked = prompt.and_then(|prompt| self.guard.check(&prompt).map_err(refusal));
         match checked {
             Ok(()) => Flow::Continue,
             Err(error) => {
@@ -59,6 +78,14 @@ impl Filter for PromptGuard {
             }
         }
     }
+}
+
+/// Files, sounds and pictures have no text to look for and may be large.
+fn is_media(host: &dyn Host) -> bool {
+    let kind = host.request_header("content-type").unwrap_or_default();
+    ["multipart/", "audio/", "image/", "video/", "application/octet-stream"]
+        .iter()
+        .any(|media| kind.starts_with(media))
 }
 
 fn refusal(refusal: Refusal) -> ClientError {
@@ -112,7 +139,17 @@ mod tests {
             run("/v1/chat/completions", r#"{"messages":[{"role":"user","content":"hi"}]}"#).1,
             Flow::Continue
         );
-        assert_eq!(run("/v1/files", "project x").1, Flow::Continue);
+    }
+
+    #[test]
+    fn a_prompt_cannot_take_another_path() {
+        assert_eq!(run("/v1/responses", r#"{"input":"project x"}"#).1, Flow::Answered);
+        assert_eq!(run("/v1/completions", "project x, but no JSON").1, Flow::Answered);
+        assert_eq!(run("/v1/responses", r#"{"input":"hi"}"#).1, Flow::Continue);
+        let mut guard: PromptGuard = filter(RULES).unwrap();
+        let media = [("content-type", "multipart/form-data; boundary=x")];
+        let host = FakeHost::request("POST", "/v1/files", &media).with_body("project x");
+        assert_eq!(host.run_request(&mut guard), Flow::Continue);
     }
 
     #[test]

@@ -9,6 +9,9 @@ use weirgate_dialect::error::{ClientError, ErrorKind};
 use weirgate_dialect::{Dialect, Operation, head};
 use weirgate_filter_host::{Flow, Host, edit_request, refuse, sign_probe};
 
+/// What one token takes in the bodies of calls that are not counted. Few texts have more tokens.
+const BYTES_A_TOKEN: usize = 3;
+
 /// What is known of one request so far.
 #[derive(Debug)]
 pub(crate) struct Request {
@@ -129,6 +132,11 @@ impl Request {
     fn read(&mut self, host: &dyn Host, body: Vec<u8>, read: &head::Head) {
         self.head.stream = read.stream;
         self.head.model = read.model.clone().unwrap_or_default();
+        if self.head.operation == Operation::Passthrough {
+            // token-counter counts chats; for what to reserve for another call, its size has to do.
+            let tokens = body.len().div_ceil(BYTES_A_TOKEN);
+            host.set_request_header(header::INPUT_TOKENS, Some(&tokens.to_string()));
+        }
         if let Some(chosen) = self.chosen_model.take()
             && chosen != self.head.model
         {

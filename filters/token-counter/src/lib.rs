@@ -11,9 +11,8 @@ use answer::Answer;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use weirgate_contract::filter_config::{self, Tokenizer};
-use weirgate_contract::request_header;
 use weirgate_dialect::Dialect;
-use weirgate_filter_host::{Filter, Flow, Host, is_probe, prompt_dialect, sign_probe};
+use weirgate_filter_host::{Filter, Flow, Host, dialect_of, is_probe, prompt_dialect, sign_probe};
 use weirgate_tokens::encoding::Encoding;
 use weirgate_tokens::family::{self, Counting};
 
@@ -65,8 +64,7 @@ impl Filter for TokenCounter {
         if is_probe(host) {
             sign_probe(host, "token-counter");
         }
-        let dialect = host.request_header(request_header::DIALECT).and_then(|name| Dialect::parse(&name));
-        self.dialect = dialect.unwrap_or(Dialect::OpenAi);
+        self.dialect = dialect_of(host);
         self.prompt = prompt_dialect(host).map(request::Prompt::new);
         if self.prompt.is_some() && !end { Flow::Hold } else { Flow::Continue }
     }

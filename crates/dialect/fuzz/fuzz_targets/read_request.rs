@@ -1,0 +1,15 @@
+//! Whatever a body is, reading it ends, and an edit of it is still JSON.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use weirgate_dialect::{head, prompt};
+
+fuzz_target!(|body: &[u8]| {
+    let _ = prompt::read(body);
+    let Ok(read) = head::read(body) else { return };
+    for edit in read.ask_for_usage(body).into_iter().chain([read.set_model("m")]) {
+        let mut edited = body.to_vec();
+        edited.splice(edit.span, edit.text.into_bytes());
+        assert!(head::read(&edited).is_ok(), "{}", String::from_utf8_lossy(&edited));
+    }
+});
