@@ -32,6 +32,7 @@ demo: filters build ## Show what the gateway does, against a mock provider, and 
 test: setup filters build ## Run every test
 	cargo test --workspace --quiet
 	.tools/venv/bin/pytest -q tests/e2e
+	.tools/venv/bin/pytest -q tests/deploy
 
 lint: ## Check style and lints
 	cargo fmt --all --check

@@ -51,6 +51,9 @@ pub async fn run(config: Config, options: &Options) -> Result<(), String> {
     let file = folder.path().join("envoy.yaml");
     write_private(&file, &render(&config, &paths).yaml()).map_err(text)?;
 
+    // Envoys share a port without a word; clients would then get the answers of either gateway.
+    std::net::TcpListener::bind(config.listen)
+        .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
     let concurrency = config.envoy.concurrency;
     let banner = banner(&config);
     let admin_address = config.admin;

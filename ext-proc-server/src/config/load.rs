@@ -6,7 +6,7 @@ use super::values::Reader;
 use super::*;
 use crate::policy::prices::Price;
 use sha2::{Digest, Sha256};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use weirgate_contract::filter_config::{GuardAction, GuardRule, GuardScope};
 use weirgate_guard::Guard;
@@ -82,6 +82,12 @@ impl Reader<'_> {
         let key_nodes = fields.list("keys", problems);
         self.names(key_nodes);
         let keys: Vec<Key> = key_nodes.iter().filter_map(|node| self.key(node, &model_names)).collect();
+        let mut digests = HashMap::new();
+        for (key, node) in keys.iter().zip(key_nodes) {
+            if let Some(other) = digests.insert(key.digest, &key.name) {
+                problems.add(node, format!("is the same key as \"{other}\""));
+            }
+        }
         if key_nodes.is_empty() {
             problems.add(root, "keys is missing: without a key nobody can use the gateway");
         }
@@ -90,7 +96,7 @@ impl Reader<'_> {
         let rules = fields
             .list("rules", problems)
             .iter()
-            .filter_map(|node| self.rule(node, &provider_names))
+            .filter_map(|node| self.rule(node, &provider_names, &model_names))
             .collect();
         let guard_node = fields.get("guard");
         let guard = guard_node.map(|node| self.guard(node)).unwrap_or_default();
@@ -167,7 +173,12 @@ impl Reader<'_> {
     fn name(&self, node: &Node, name: &str) {
         let plain = |character: char| character.is_ascii_graphic() && !"\"'\\,;*+%".contains(character);
         if name.is_empty() || !name.chars().all(plain) {
-            self.problems.add(node, format!("\"{name}\" is no name: letters, digits and -_./:@ only"));
+            self.problems.add(
+                node,
+                format!(
+                    "\"{name}\" is no name: letters, digits and signs other than \" ' \\\\ , ; * + % only"
+                ),
+            );
         }
     }
 
@@ -312,14 +323,19 @@ impl Reader<'_> {
         Limits { requests_per_minute, tokens_per_minute, budget }
     }
 
-    fn rule(&self, node: &Node, providers: &[&str]) -> Option<HeaderRule> {
+    fn rule(&self, node: &Node, providers: &[&str], models: &[String]) -> Option<HeaderRule> {
+        let models: Vec<&str> = models.iter().map(String::as_str).collect();
         let problems = &self.problems;
         let mut fields = Fields::of(node, problems);
         let header = fields.need("header", problems).and_then(|node| self.text(node));
         let exact = fields.get("exact").and_then(|node| self.text(node));
         let prefix = fields.get("prefix").and_then(|node| self.text(node));
         let provider = fields.get("provider").and_then(|node| self.one_of(node, "provider", providers));
-        let model = fields.get("model").and_then(|node| self.text(node));
+        // A provider may have models that this file does not name; without one the name must be ours.
+        let model = fields.get("model").and_then(|node| match &provider {
+            Some(_) => self.text(node),
+            None => self.one_of(node, "model", &models),
+        });
         fields.finish(problems);
         if provider.is_none() && model.is_none() {
             problems.add(node, "a rule needs a provider or a model to choose");

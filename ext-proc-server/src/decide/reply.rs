@@ -21,7 +21,7 @@ pub(super) fn nothing() -> ProcessingResponse {
 
 /// Sends the request to the clusters of the plan.
 pub(super) fn route(plan: &Plan, decision: &Decision) -> ProcessingResponse {
-    let retries = plan.retries.to_string();
+    let retries = plan.order.len().saturating_sub(1).to_string();
     let response = CommonResponse {
         // The route was chosen before decide spoke; the new one takes the clusters from the metadata.
         clear_route_cache: true,

@@ -164,7 +164,6 @@ fn connection_manager(config: &Config, paths: &Paths, clusters: &[Cluster]) -> V
         "use_remote_address": true,
         "normalize_path": true,
         "merge_slashes": true,
-        "path_with_escaped_slashes_action": "REJECT_REQUEST",
         "server_header_transformation": "PASS_THROUGH",
         "stream_idle_timeout": seconds(config.timeouts.silence + Duration::from_secs(60)),
         "request_headers_timeout": "30s",
@@ -328,6 +327,8 @@ fn provider_cluster(config: &Config, paths: &Paths, cluster: &Cluster) -> Option
     let mut rendered = json!({
         "name": name,
         "type": discovery(&endpoint),
+        // A provider with IPv6 addresses must be reachable from a network without.
+        "dns_lookup_family": "V4_PREFERRED",
         "connect_timeout": seconds(config.timeouts.connect),
         "per_connection_buffer_limit_bytes": config.max_body,
         "typed_extension_protocol_options": http_options(false, &filters),

@@ -34,10 +34,8 @@ pub struct Question {
 /// Where a request goes and what it may cost.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The clusters to try, in order; never empty.
+    /// The cluster of each attempt, in order; never empty.
     pub order: Arc<[String]>,
-    /// Attempts after the first.
-    pub retries: u64,
     /// Output tokens to reserve.
     pub output_tokens: u64,
     /// Money to reserve, in micro-dollars.
@@ -59,7 +57,6 @@ struct Order {
     clusters: Arc<[String]>,
     /// The price of each deployment; `None`: unknown.
     prices: Vec<Option<Price>>,
-    retries: u64,
 }
 
 impl Policy {
@@ -74,9 +71,7 @@ impl Policy {
                     let asked =
                         Asked { dialect, operation: chat_operation(dialect, chat), model: &model.name };
                     let found = clusters::order(&config, config.deployments(model), asked);
-                    let per_deployment = model.retries + 1;
-                    let retries = (found.len() as u64 * per_deployment).saturating_sub(1);
-                    let order = Order::new(&config, &found, retries);
+                    let order = Order::new(&config, &found, model.retries);
                     orders.insert((model.name.clone(), dialect, chat), Arc::new(order));
                 }
             }
@@ -149,7 +144,7 @@ impl Policy {
             }
             None => 0,
         };
-        Ok(Plan { order: order.clusters.clone(), retries: order.retries, output_tokens, micros })
+        Ok(Plan { order: order.clusters.clone(), output_tokens, micros })
     }
 
     fn order(&self, question: &Question, key: &Key) -> Result<Arc<Order>, ClientError> {
@@ -201,13 +196,12 @@ impl Policy {
 }
 
 impl Order {
+    /// Each deployment is tried once and then `retries` times more before the next.
     fn new(config: &Config, clusters: &[Cluster], retries: u64) -> Self {
         let price = |cluster: &Cluster| config.prices.get(cluster.model.as_deref()?);
-        Self {
-            prices: clusters.iter().map(price).collect(),
-            clusters: clusters.iter().map(Cluster::name).collect(),
-            retries,
-        }
+        let times = usize::try_from(retries).unwrap_or(0).saturating_add(1);
+        let attempts = clusters.iter().flat_map(|cluster| std::iter::repeat_n(cluster.name(), times));
+        Self { prices: clusters.iter().map(price).collect(), clusters: attempts.collect() }
     }
 }
 
@@ -276,8 +270,8 @@ keys:
         let policy = policy();
         let plan = policy.plan(&question("chat"), key(&policy, "key-of-everybody")).unwrap();
         // The second must set what the translation of the first left behind.
-        assert_eq!(*plan.order, ["claude/claude-sonnet-4-5+from-openai", "openai/gpt-4o+prepare"]);
-        assert_eq!(plan.retries, 3);
+        let (first, second) = ("claude/claude-sonnet-4-5+from-openai", "openai/gpt-4o+prepare");
+        assert_eq!(*plan.order, [first, first, second, second]);
         let plan = policy.plan(&question("gpt-4o"), key(&policy, "key-of-everybody")).unwrap();
         assert_eq!(*plan.order, ["openai/gpt-4o"]);
         assert_eq!(plan.micros, 2_500 + 1_000);

@@ -16,10 +16,9 @@ use weirgate_dialect::Dialect;
 use weirgate_dialect::error::ClientError;
 use weirgate_dialect::translate::{self, Answer, AnswerOptions, Options, Unsupported};
 
+mod max_output;
 mod reply;
 
-/// The most tokens asked for when the client sets no cap and the provider insists on one.
-const DEFAULT_MAX_TOKENS: u32 = 4096;
 /// The largest plain answer that is collected, in bytes.
 const ANSWER_BYTES: usize = 32 << 20;
 
@@ -93,7 +92,8 @@ impl Attempt {
 
     fn request_body(&mut self, request: &HttpBody) -> ProcessingResponse {
         let Job { from, to, model, unsupported, .. } = &self.job;
-        let options = Options { model, unsupported: *unsupported, default_max_tokens: DEFAULT_MAX_TOKENS };
+        let options =
+            Options { model, unsupported: *unsupported, default_max_tokens: max_output::tokens(model) };
         match translate::request(*from, *to, &request.body, &options) {
             Ok(translated) => {
                 self.include_usage = translated.include_usage;

@@ -34,7 +34,8 @@ pub(super) fn unchanged_body() -> ProcessingResponse {
     respond(Response::ResponseBody(BodyResponse { response: None }))
 }
 
-/// Ends the attempt with an error.
+/// Ends the request with an error. Envoy's router does not retry what a filter of an upstream chain answers, so this is the
+/// answer even where another provider could take the request.
 pub(super) fn refuse(dialect: Dialect, error: &ClientError) -> ProcessingResponse {
     let set = vec![set_header("content-type", "application/json")];
     respond(Response::ImmediateResponse(ImmediateResponse {

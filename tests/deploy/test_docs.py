@@ -1,0 +1,63 @@
+"""What the documents promise, as far as a program can check it."""
+
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+WEIRGATE = ROOT / "target/debug/weirgate"
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+# Values for what examples refer to.
+VARIABLES = {"OPENAI_API_KEY": "sk-none", "ANTHROPIC_API_KEY": "sk-ant-none", "RESEARCH_KEY": "a-key-for-these-tests"}
+
+
+def named(path):
+    return str(path.relative_to(ROOT))
+
+
+def examples():
+    """Blocks of YAML that stand behind the comment <!-- checked -->: whole configuration files."""
+    for document in DOCUMENTS:
+        for number, text in enumerate(re.findall(r"<!-- checked -->\n```yaml\n(.*?)```", document.read_text(), re.S)):
+            yield pytest.param(text, id=f"{named(document)}-{number}")
+
+
+@pytest.mark.parametrize("text", list(examples()))
+def test_an_example_is_a_valid_configuration(text, tmp_path):
+    file = tmp_path / "weirgate.yaml"
+    file.write_text(text)
+    result = subprocess.run([WEIRGATE, "check", "--config", file], capture_output=True, text=True, env=VARIABLES)
+    assert result.returncode == 0, result.stderr
+
+
+def test_the_reference_describes_every_field_that_is_read():
+    load = (ROOT / "ext-proc-server/src/config/load.rs").read_text().split("#[cfg(test)]")[0]
+    read = set(re.findall(r'(?:get|need|list|named)\(\s*"(\w+)"', load))
+    read |= set(re.findall(r'read\("(\w+)"\)', load)) | set(re.findall(r'\("(\w+)", &mut', load))
+    assert {"listen", "deployments", "requests_per_minute", "silence", "cache_write_1h", "batch_percent"} <= read
+    reference = (ROOT / "docs/configuration.md").read_text()
+    described = {part for row in re.findall(r"^\| `([\w.]+)`", reference, re.M) for part in row.split(".")}
+    example = set(re.findall(r"(\w+):", next(examples()).values[0]))
+    assert read <= example, f"not in the example: {read - example}"
+    # The two fields of a deployment stand in the row of `deployments`.
+    assert read - {"guard", "rules", "keys", "models", "providers", "prices"} <= described
+
+
+def anchor(heading):
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+def test_links_lead_somewhere(document):
+    text = re.sub(r"```.*?```", "", document.read_text(), flags=re.S)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith(("http://", "https://")):
+            continue
+        path, _, fragment = target.partition("#")
+        file = (document.parent / path).resolve() if path else document
+        assert file.exists(), target
+        if fragment:
+            headings = re.findall(r"^#+ (.*)", file.read_text(), re.M)
+            assert fragment in {anchor(heading) for heading in headings}, target
