@@ -11,6 +11,8 @@ pub mod config;
 mod decide;
 pub mod envoy;
 pub mod gateway;
+mod handover;
+mod money;
 pub mod policy;
 pub mod probe;
 pub mod record;

@@ -1,6 +1,7 @@
 """Limits under load: what is reserved is never more than the budget, and what is charged is what was used."""
 
 import asyncio
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -28,6 +29,7 @@ LIMITS = {
     "aborted": BUDGET,
     "restart": BUDGET,
     "failed": BUDGET,
+    "uncapped": {"budget": {"usd": 10}},
     "small": {"budget": {"usd": "0.000150"}},
     "requests": {"requests_per_minute": 5},
     "tokens": {"tokens_per_minute": 100},
@@ -184,6 +186,15 @@ def test_every_choice_is_reserved(gateway, mock, choices):
     with openai_sdk(gateway, Key("small")) as client, pytest.raises(openai.RateLimitError):
         client.chat.completions.create(model="gpt-4o", messages=HELLO, **choices)
     assert mock.requests() == []
+
+
+def test_a_cap_that_the_gateway_sets_itself_is_reserved(gateway, mock):
+    """Anthropic insists on max_tokens, so translate sets it where the client did not; decide once reserved less."""
+    key = Key("uncapped")
+    with openai_sdk(gateway, key) as client:
+        client.chat.completions.create(model="claude-sonnet-4-5", messages=HELLO)
+    cap = json.loads(mock.only_request()["body"])["max_tokens"]
+    assert gateway.line(key=key.name)["reserved_micros"] >= cap * 15
 
 
 def test_a_model_without_a_price_is_refused_to_a_key_with_a_budget(gateway, mock):

@@ -117,7 +117,7 @@ def test_every_token_arrives_before_the_next_is_generated(openai_client, mock, m
 def test_a_long_stream_comes_whole(openai_client, gateway, key, model):
     tokens = 20_000
     stream = openai_client.chat.completions.create(
-        model=model, messages=HELLO, stream=True, extra_headers=steer(tokens=tokens)
+        model=model, messages=HELLO, stream=True, max_tokens=tokens, extra_headers=steer(tokens=tokens)
     )
     assert sum(bool(chunk.choices[0].delta.content) for chunk in stream) == tokens
     assert gateway.line(key=key.name)["output"] == tokens

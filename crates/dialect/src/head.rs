@@ -73,7 +73,9 @@ pub fn read(body: &[u8]) -> Result<Head, ClientError> {
             .map_err(|error| wrong_type("stream_options", &format!("must be an object: {error}")))?,
         _ => StreamOptions::default(),
     };
-    let cap = fields.max_completion_tokens.or(fields.max_tokens).or(fields.max_output_tokens);
+    // Which of them counts is the provider's affair; the largest is the safe guess.
+    let caps = [fields.max_completion_tokens, fields.max_tokens, fields.max_output_tokens];
+    let cap = caps.into_iter().flatten().max();
     let first_field = body.iter().position(|&byte| byte == b'{').map_or(0, |brace| brace + 1);
     Ok(Head {
         model: model.map(Cow::into_owned),

@@ -7,8 +7,6 @@ pub mod environment;
 mod load;
 mod values;
 
-pub(crate) use values::micros as micros_of;
-
 pub(crate) use load::hex_digest;
 pub use load::{load, read};
 

@@ -2,6 +2,7 @@
 
 use super::document::{Node, Problems, Value, unknown};
 use super::environment::Environment;
+use crate::money;
 use std::time::Duration;
 
 /// Reads scalars of one file: resolves `${NAME}` and reports what is wrong.
@@ -71,7 +72,7 @@ impl Reader<'_> {
 
     /// Dollars, as micro-dollars.
     pub(super) fn dollars(&self, node: &Node) -> Option<u64> {
-        self.parsed(node, "an amount of dollars such as 12.50, with at most six decimals", micros)
+        self.parsed(node, "an amount of dollars such as 12.50, with at most six decimals", money::micros)
     }
 
     pub(super) fn choice<T: Copy>(&self, node: &Node, choices: &[(&'static str, T)]) -> Option<T> {
@@ -112,33 +113,9 @@ fn bytes(text: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(unit)
 }
 
-/// A decimal number of dollars in micro-dollars, without a detour over floating point.
-pub(crate) fn micros(text: &str) -> Option<u64> {
-    let text = text.strip_prefix('$').unwrap_or(text);
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || !all_digits(whole) || !all_digits(fraction) || fraction.len() > 6 {
-        return None;
-    }
-    let whole: u64 = whole.parse().ok()?;
-    let fraction: u64 = format!("{fraction:0<6}").parse().ok()?;
-    whole.checked_mul(1_000_000)?.checked_add(fraction)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn money_is_read_exactly() {
-        assert_eq!(micros("2.50"), Some(2_500_000));
-        assert_eq!(micros("0.1"), Some(100_000));
-        assert_eq!(micros("$3"), Some(3_000_000));
-        assert_eq!(micros("0.000001"), Some(1));
-        for bad in ["", "-1", "1e3", "0.0000001", "1.2.3", ".5"] {
-            assert_eq!(micros(bad), None, "{bad}");
-        }
-    }
 
     #[test]
     fn sizes_and_durations_have_units() {

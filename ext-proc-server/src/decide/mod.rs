@@ -57,6 +57,8 @@ fn decide(gateway: &Gateway, headers: &Headers) -> ProcessingResponse {
         return refuse(&question, decision, &limits::explain(refused, &key.name));
     }
     decision.output_tokens = plan.output_tokens;
+    let bounded = key.limits.budget.is_some() && question.max_tokens.is_none();
+    decision.output_cap = bounded.then_some(plan.output_tokens);
     decision.reserved_micros = plan.micros;
     reply::route(&plan, &decision)
 }

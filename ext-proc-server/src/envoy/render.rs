@@ -380,6 +380,8 @@ fn translate(config: &Config, from: Dialect, provider: &Provider, model: &str) -
             },
             "status_on_error": {"code": "ServiceUnavailable"},
             "forward_rules": {"allowed_headers": {"patterns": [{"exact": ":status"}, {"exact": "content-type"}]}},
+            // What decide reserved.
+            "metadata_options": {"forwarding_namespaces": {"untyped": [metadata::NAMESPACE]}},
         },
     })
 }

@@ -3,7 +3,7 @@
 //! Prices are micro-dollars a million tokens, which is a vendor's dollar price times a million: no rounding happens before
 //! the cost of a whole request is known, and then it is rounded up, once.
 
-use crate::config::micros_of;
+use crate::money::micros;
 use serde::Deserialize;
 use std::collections::HashMap;
 use weirgate_dialect::usage::Usage;
@@ -96,9 +96,9 @@ impl Prices {
         }
         // A test holds the table readable; without it every model would be unpriced, which budgets refuse.
         let table = serde_json::from_str(include_str!("prices.json")).unwrap_or(Table { models: Vec::new() });
-        let read = |text: &Option<String>, default| text.as_deref().and_then(micros_of).unwrap_or(default);
+        let read = |text: &Option<String>, default| text.as_deref().and_then(micros).unwrap_or(default);
         let prices = table.models.iter().filter_map(|listed| {
-            let (input, output) = (micros_of(&listed.input)?, micros_of(&listed.output)?);
+            let (input, output) = (micros(&listed.input)?, micros(&listed.output)?);
             let price = Price {
                 cache_read: read(&listed.cache_read, input),
                 cache_write: read(&listed.cache_write, input),

@@ -1,14 +1,15 @@
 //! One entry of Envoy's access log, as record reads it.
 
-use super::ledger::Line;
+use super::line::Line;
 use crate::envoy::clusters::Cluster;
+use crate::handover;
 use crate::policy::Policy;
 use envoy_types::pb::envoy::data::accesslog::v3::{AccessLogCommon, HttpAccessLogEntry, ResponseFlags};
-use envoy_types::pb::google::protobuf::{Duration as ProtoDuration, Timestamp, value::Kind};
+use envoy_types::pb::google::protobuf::{Duration as ProtoDuration, Timestamp};
 use serde::de::DeserializeOwned;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use weirgate_contract::filter_state;
 use weirgate_contract::handover::{CountSource, Counted, Decision, RequestHead};
-use weirgate_contract::{filter_state, metadata};
 use weirgate_dialect::Operation;
 
 /// What an entry says.
@@ -35,7 +36,7 @@ impl Entry {
         let response = log.response.unwrap_or_default();
         let flags = common.response_flags.unwrap_or_default();
         Self {
-            decision: decision(&common).unwrap_or_default(),
+            decision: handover::decision(common.metadata.as_ref()).unwrap_or_default(),
             head: tag(&common, filter_state::REQUEST),
             counted: tag(&common, filter_state::USAGE),
             status: response.response_code.and_then(|code| u16::try_from(code.value).ok()).unwrap_or(0),
@@ -114,14 +115,6 @@ impl Entry {
             None if self.status < 400 => Counted { source: CountSource::Reserved, ..nothing },
             None => nothing,
         }
-    }
-}
-
-fn decision(common: &AccessLogCommon) -> Option<Decision> {
-    let namespace = common.metadata.as_ref()?.filter_metadata.get(metadata::NAMESPACE)?;
-    match namespace.fields.get(metadata::DECISION)?.kind.as_ref()? {
-        Kind::StringValue(json) => serde_json::from_str(json).ok(),
-        _ => None,
     }
 }
 

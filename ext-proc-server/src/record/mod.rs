@@ -2,6 +2,7 @@
 
 mod entry;
 pub mod ledger;
+pub mod line;
 mod totals;
 
 use crate::gateway::Gateway;
@@ -9,7 +10,7 @@ use crate::store::Reservation;
 use entry::Entry;
 use envoy_types::pb::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use envoy_types::pb::envoy::service::accesslog::v3::stream_access_logs_message::LogEntries;
-use ledger::Line;
+use line::Line;
 use std::time::SystemTime;
 use weirgate_contract::handover::CountSource;
 use weirgate_dialect::Operation;

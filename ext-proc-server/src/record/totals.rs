@@ -1,6 +1,6 @@
 //! Totals of the ledger: by key, model and day for `/usage`, and as metrics.
 
-use super::ledger::Line;
+use super::line::Line;
 use crate::store::{Date, day};
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
 use prometheus_client::metrics::counter::Counter;

@@ -4,6 +4,7 @@
 //! that Envoy's configuration sets, the rest from the messages of this one stream.
 
 use crate::decide::set_header;
+use crate::handover;
 use crate::translate::reply::{body, headers, refuse};
 use envoy_types::pb::envoy::service::ext_proc::v3::processing_request::Request;
 use envoy_types::pb::envoy::service::ext_proc::v3::{
@@ -60,6 +61,8 @@ impl Job {
 #[derive(Debug)]
 pub(crate) struct Attempt {
     job: Job,
+    /// What decide reserved for a request without a cap.
+    output_cap: Option<u32>,
     include_usage: bool,
     dropped: Vec<String>,
     answer: Option<Answer>,
@@ -69,11 +72,15 @@ pub(crate) struct Attempt {
 
 impl Attempt {
     pub(crate) fn new(job: Job) -> Self {
-        Self { job, include_usage: false, dropped: Vec::new(), answer: None, failed: false }
+        Self { job, output_cap: None, include_usage: false, dropped: Vec::new(), answer: None, failed: false }
     }
 
     /// Answers one message of Envoy.
     pub(crate) fn answer(&mut self, message: ProcessingRequest) -> Option<ProcessingResponse> {
+        let decision = handover::decision(message.metadata_context.as_ref());
+        if let Some(cap) = decision.and_then(|decision| decision.output_cap) {
+            self.output_cap = u32::try_from(cap).ok();
+        }
         match message.request? {
             Request::RequestHeaders(_) => Some(self.request_headers()),
             Request::RequestBody(body) => Some(self.request_body(&body)),
@@ -92,8 +99,9 @@ impl Attempt {
 
     fn request_body(&mut self, request: &HttpBody) -> ProcessingResponse {
         let Job { from, to, model, unsupported, .. } = &self.job;
-        let options =
-            Options { model, unsupported: *unsupported, default_max_tokens: max_output::tokens(model) };
+        let limit = max_output::tokens(model);
+        let default_max_tokens = self.output_cap.map_or(limit, |cap| cap.min(limit));
+        let options = Options { model, unsupported: *unsupported, default_max_tokens };
         match translate::request(*from, *to, &request.body, &options) {
             Ok(translated) => {
                 self.include_usage = translated.include_usage;

@@ -1,0 +1,103 @@
+//! One line of the ledger.
+
+use crate::store::Reservation;
+use serde::{Deserialize, Serialize};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use weirgate_contract::handover::CountSource;
+use weirgate_dialect::Operation;
+use weirgate_dialect::usage::Usage;
+
+/// What is known of one request after its end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// When the request came, in milliseconds since 1970.
+    pub time_ms: u64,
+    /// The id of its reservation; empty if none was made.
+    pub id: String,
+    /// The `x-request-id`, by which other logs know the request.
+    #[serde(default)]
+    pub request_id: String,
+    /// The name of the key; empty if none was accepted.
+    pub key: String,
+    /// The model that the client asked for.
+    pub model: String,
+    /// The provider of the last attempt; empty without one.
+    pub provider: String,
+    /// The provider's name of the model.
+    pub upstream_model: String,
+    /// What was asked for.
+    pub operation: Operation,
+    /// Whether the answer was to be streamed.
+    pub stream: bool,
+    /// The status that the client got; 0 if it left before.
+    pub status: u16,
+    /// Why the request failed or was refused; empty if it did not.
+    pub error: String,
+    /// Attempts at providers.
+    pub attempts: u32,
+    /// Tokens.
+    #[serde(flatten)]
+    pub usage: Usage,
+    /// Who counted them.
+    pub source: CountSource,
+    /// The provider's service tier; empty for the standard one.
+    pub tier: String,
+    /// Whether the answer came to its end.
+    pub complete: bool,
+    /// What it cost, in micro-dollars.
+    pub cost_micros: u64,
+    /// What had been reserved for it, in micro-dollars.
+    pub reserved_micros: u64,
+    /// From the request's first byte to the answer's last, in milliseconds.
+    pub latency_ms: f64,
+    /// From the request's first byte to the answer's first, in milliseconds.
+    pub first_byte_ms: Option<f64>,
+}
+
+impl Line {
+    /// When the request came.
+    pub fn time(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(self.time_ms)
+    }
+
+    /// The line of a reservation that nobody settled.
+    pub(super) fn expired(id: String, reservation: &Reservation, now: SystemTime) -> Self {
+        let request = &reservation.request;
+        Self {
+            id,
+            key: request.key.clone(),
+            error: "reservation_expired".to_owned(),
+            usage: Usage { output: request.tokens, ..Usage::default() },
+            source: CountSource::Reserved,
+            cost_micros: request.micros,
+            reserved_micros: request.micros,
+            ..Self::nothing(now)
+        }
+    }
+
+    /// A line that says nothing but when.
+    pub(super) fn nothing(time: SystemTime) -> Self {
+        Self {
+            time_ms: time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64,
+            id: String::new(),
+            request_id: String::new(),
+            key: String::new(),
+            model: String::new(),
+            provider: String::new(),
+            upstream_model: String::new(),
+            operation: Operation::Passthrough,
+            stream: false,
+            status: 0,
+            error: String::new(),
+            attempts: 0,
+            usage: Usage::default(),
+            source: CountSource::Nothing,
+            tier: String::new(),
+            complete: false,
+            cost_micros: 0,
+            reserved_micros: 0,
+            latency_ms: 0.0,
+            first_byte_ms: None,
+        }
+    }
+}
