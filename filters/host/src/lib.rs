@@ -75,6 +75,11 @@ pub trait Filter: Sized + 'static {
     /// Text for Envoy's log; Envoy then refuses the configuration.
     fn configure(config: Self::Config) -> Result<Self::Shared, String>;
 
+    /// Does what would make the first request wait, in a VM that will serve requests.
+    fn warm_up(shared: &Self::Shared) {
+        let _ = shared;
+    }
+
     /// The filter for one request.
     fn new(shared: std::rc::Rc<Self::Shared>) -> Self;
 

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -33,9 +34,8 @@ class Key:
 class Gateway:
     """`weirgate up` on free ports, as a context manager. `change` edits the configuration before it is written."""
 
-    def __init__(self, change=None, environment=None):
+    def __init__(self, change=None):
         self._change = change or (lambda config: None)
-        self._environment = {**ENVIRONMENT, **(environment or {})}
         self._keys = itertools.count()
         self._runs = 0
         self.process = None
@@ -43,6 +43,9 @@ class Gateway:
     def __enter__(self):
         # pytest's own folders have names too long for a Unix socket.
         self.folder = Path(tempfile.mkdtemp(prefix="e2e-"))
+        # A temporary folder of its own shows what a gateway leaves behind.
+        self.temporary = self.folder / "tmp"
+        self.temporary.mkdir()
         self.mock = Mock(self.folder)
         RUNNING.append(self)
         try:
@@ -94,13 +97,15 @@ class Gateway:
         self.config_file.write_text(json.dumps(self.config, indent=1))
 
     def spawn(self):
-        arguments = [WEIRGATE, "up", "-c", self.config_file, "--envoy", ENVOY, "--filters", FILTERS]
-        # Its temporary folder is inside ours, so that a test can see whether it is gone.
-        self.temporary = self.folder / "tmp"
-        self.temporary.mkdir(exist_ok=True)
+        return self.run("up", WEIRGATE, "up", "-c", self.config_file, "--envoy", ENVOY, "--filters", FILTERS)
+
+    def run(self, name, *arguments):
         self._runs += 1
-        log = self.folder / f"weirgate-{self._runs}.log"
-        return Process(arguments, log, {**self._environment, "TMPDIR": str(self.temporary)})
+        return Process(arguments, self.folder / f"{name}-{self._runs}.log", self.environment())
+
+    def environment(self):
+        """The environment of everything that is started."""
+        return {**os.environ, **ENVIRONMENT, "TMPDIR": str(self.temporary)}
 
     def new_key(self):
         return Key(pool_name(next(self._keys)))
@@ -141,10 +146,6 @@ class Gateway:
     def readyz(self):
         answer = httpx2.get(f"{self.admin}/readyz", timeout=10)
         return answer.status_code, answer.text
-
-    def wait_settled(self):
-        """Waits until no reservation is open."""
-        wait_until(lambda: self.usage()["open_reservations"] == 0, "every reservation is settled")
 
     def _operators(self, path):
         answer = httpx2.get(f"{self.admin}{path}", timeout=10)

@@ -1,4 +1,8 @@
-"""A gateway whose service and Envoy run as processes of their own, as where somebody else looks after them."""
+"""A gateway whose service and Envoy are processes that the test starts and ends, one by one."""
+
+import subprocess
+
+import httpx2
 
 from .gateway import Gateway
 from .paths import ENVOY, FILTERS, WEIRGATE
@@ -24,10 +28,11 @@ class Parts(Gateway):
 
     def _start(self):
         self.write_configuration()
-        rendered = self._run("render", WEIRGATE, "render", "-c", self.config_file, "--filters", FILTERS)
-        assert rendered.wait() == 0, rendered.tail()
+        render = [WEIRGATE, "render", "-c", self.config_file, "--filters", FILTERS]
+        rendered = subprocess.run(render, capture_output=True, text=True, env=self.environment())
+        assert rendered.returncode == 0, rendered.stderr
         self.envoy_file = self.folder / "envoy.yaml"
-        self.envoy_file.write_text(self._edit(rendered.output()))
+        self.envoy_file.write_text(self._edit(rendered.stdout))
         self.start_service()
         self.start_envoy()
 
@@ -37,11 +42,11 @@ class Parts(Gateway):
                 process.stop()
 
     def start_service(self):
-        self.service = self._run("serve", WEIRGATE, "serve", "-c", self.config_file)
+        self.service = self.run("serve", WEIRGATE, "serve", "-c", self.config_file)
         wait_until(self._operators_answer, "the service answers")
 
     def start_envoy(self):
-        self.envoy = self._run("envoy", ENVOY, "--disable-hot-restart", "--log-level", "warn", "-c", self.envoy_file)
+        self.envoy = self.run("envoy", ENVOY, "--disable-hot-restart", "--log-level", "warn", "-c", self.envoy_file)
 
     def wait_ready(self):
         wait_until(lambda: self.readyz()[0] == 200, "the gateway is ready", patience=60)
@@ -51,13 +56,8 @@ class Parts(Gateway):
         return "\n".join(f"-- {name}\n{process.tail()}" for name, process in running.items() if process)
 
     def _operators_answer(self):
-        if self.service.popen.poll() is not None:
-            raise AssertionError(f"the service ended\n{self.service.tail()}")
+        assert self.service.popen.poll() is None, f"the service ended\n{self.service.tail()}"
         try:
-            return self.healthz() == 200
-        except OSError:
+            return httpx2.get(f"{self.admin}/healthz").status_code == 200
+        except httpx2.TransportError:
             return False
-
-    def _run(self, name, *arguments):
-        self._runs += 1
-        return Process(arguments, self.folder / f"{name}-{self._runs}.log", self._environment)
