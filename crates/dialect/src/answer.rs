@@ -1,6 +1,6 @@
 //! What an answer says of itself: its usage, and its text for when it says none.
 
-use crate::usage::{Usage, WireUsage};
+use crate::usage::{GeminiUsage, Usage, WireUsage};
 use crate::{Dialect, sse};
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -152,7 +152,8 @@ impl Reader {
             }
         }
         let nested = chunk.response.unwrap_or_default();
-        for usage in [chunk.usage, nested.usage].into_iter().flatten() {
+        let gemini = chunk.usage_metadata.map(GeminiUsage::wire);
+        for usage in [chunk.usage, nested.usage, gemini].into_iter().flatten() {
             self.wire.update(usage);
             self.usage_seen = true;
             self.final_usage_seen = true;
@@ -232,6 +233,8 @@ struct OpenAiChunk<'a> {
     service_tier: Option<String>,
     #[serde(default)]
     response: Option<ResponsesApi>,
+    #[serde(default, rename = "usageMetadata")]
+    usage_metadata: Option<GeminiUsage>,
 }
 
 #[derive(Default, Deserialize)]

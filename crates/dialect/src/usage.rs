@@ -61,6 +61,36 @@ pub(crate) struct WireUsage {
     pub(crate) service_tier: Option<String>,
 }
 
+/// Gemini's usage block: cached tokens are contained in the prompt's, thoughts stand beside the candidates'.
+/// Source: <https://ai.google.dev/api/generate-content#UsageMetadata>.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct GeminiUsage {
+    prompt_token_count: u64,
+    cached_content_token_count: u64,
+    tool_use_prompt_token_count: u64,
+    candidates_token_count: u64,
+    thoughts_token_count: u64,
+}
+
+impl GeminiUsage {
+    /// The same in OpenAI's convention.
+    pub(crate) fn wire(self) -> WireUsage {
+        WireUsage {
+            prompt_tokens: Some(self.prompt_token_count.saturating_add(self.tool_use_prompt_token_count)),
+            completion_tokens: Some(self.candidates_token_count.saturating_add(self.thoughts_token_count)),
+            prompt_tokens_details: Some(PromptDetails {
+                cached_tokens: Some(self.cached_content_token_count),
+                ..PromptDetails::default()
+            }),
+            completion_tokens_details: Some(CompletionDetails {
+                reasoning_tokens: Some(self.thoughts_token_count),
+            }),
+            ..WireUsage::default()
+        }
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 struct PromptDetails {
     cached_tokens: Option<u64>,
@@ -179,6 +209,16 @@ mod tests {
     fn parts_greater_than_their_total_do_not_underflow() {
         let usage = wire(r#"{"prompt_tokens":1,"prompt_tokens_details":{"cached_tokens":9}}"#).openai();
         assert_eq!(usage, Usage { cache_read: 1, ..Usage::default() });
+    }
+
+    #[test]
+    fn gemini_counts_thoughts_beside_the_answer() {
+        let usage: GeminiUsage = serde_json::from_str(
+            r#"{"promptTokenCount":10,"cachedContentTokenCount":4,"candidatesTokenCount":5,"thoughtsTokenCount":7,"totalTokenCount":22}"#,
+        )
+        .unwrap();
+        let usage = usage.wire().openai();
+        assert_eq!(usage, Usage { input: 6, cache_read: 4, output: 5, reasoning: 7, ..Usage::default() });
     }
 
     #[test]

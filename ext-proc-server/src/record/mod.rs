@@ -42,6 +42,9 @@ fn one(gateway: &Gateway, entry: Entry) {
         (line.usage.total_input().saturating_add(line.usage.total_output()), line.cost_micros)
     });
     match settled {
+        Some(reserved) if line.source == CountSource::Reserved && reserved.request.tokens == 0 => {
+            line.source = CountSource::Nothing;
+        }
         Some(reserved) if line.source == CountSource::Reserved => {
             line.cost_micros = reserved.request.micros;
             line.usage = Usage {

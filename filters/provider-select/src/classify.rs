@@ -10,6 +10,8 @@ pub(crate) struct Class {
     pub(crate) operation: Operation,
     /// The path, with its query, below the version: `/chat/completions`.
     pub(crate) endpoint: String,
+    /// The model, where the path names it as Gemini's does.
+    pub(crate) model: Option<String>,
 }
 
 /// Classifies a request. `anthropic` says whether the client sent an `anthropic-version` header, which tells the two
@@ -27,7 +29,15 @@ pub(crate) fn classify(method: &str, path: &str, anthropic: bool) -> Class {
         _ if is_gemini(path) => (Dialect::Gemini, Operation::Passthrough),
         _ => (Dialect::OpenAi, Operation::Passthrough),
     };
-    Class { dialect, operation, endpoint: endpoint.to_owned() }
+    let model = if dialect == Dialect::Gemini { model_in_path(bare) } else { None };
+    Class { dialect, operation, endpoint: endpoint.to_owned(), model }
+}
+
+/// The model of `/models/gemini-2.5-pro:generateContent`.
+fn model_in_path(path: &str) -> Option<String> {
+    let (_, rest) = path.split_once("/models/")?;
+    let model = rest.split([':', '/']).next()?;
+    (!model.is_empty()).then(|| model.to_owned())
 }
 
 /// The path below `/v1` or Gemini's `/v1beta`; clients that leave the version out are understood too.
@@ -73,6 +83,8 @@ mod tests {
         assert_eq!(class("POST", "/v1/embeddings").1, Operation::Passthrough);
         assert_eq!(class("POST", "/v1/messages/count_tokens").0, Dialect::Anthropic);
         assert_eq!(class("POST", "/v1beta/models/gemini-2.5-pro:generateContent").0, Dialect::Gemini);
+        let gemini = classify("POST", "/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse", false);
+        assert_eq!(gemini.model.as_deref(), Some("gemini-2.5-pro"));
         assert_eq!(class("GET", "/v1").2, "/v1");
         assert_eq!(class("GET", "/v1x/y").2, "/v1x/y");
     }

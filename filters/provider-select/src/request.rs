@@ -27,7 +27,7 @@ impl Request {
         let headers = host.request_headers();
         let get =
             |name: &str| headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str());
-        let Class { dialect, operation, endpoint } = classify(
+        let Class { dialect, operation, endpoint, model } = classify(
             get(":method").unwrap_or_default(),
             get(":path").unwrap_or_default(),
             get("anthropic-version").is_some(),
@@ -68,7 +68,7 @@ impl Request {
             head: RequestHead {
                 dialect,
                 operation,
-                model: String::new(),
+                model: model.unwrap_or_default(),
                 stream: false,
                 key_digest: key_digest.unwrap_or_default(),
                 refused: String::new(),
@@ -131,7 +131,9 @@ impl Request {
 
     fn read(&mut self, host: &dyn Host, body: Vec<u8>, read: &head::Head) {
         self.head.stream = read.stream;
-        self.head.model = read.model.clone().unwrap_or_default();
+        if let Some(model) = &read.model {
+            self.head.model.clone_from(model);
+        }
         if self.head.operation == Operation::Passthrough {
             // token-counter counts chats; for what to reserve for another call, its size has to do.
             let tokens = body.len().div_ceil(BYTES_A_TOKEN);

@@ -107,7 +107,8 @@ impl Answer {
             (Some(usage), _) if self.reader.usage_is_final() => (usage, CountSource::Provider),
             (reported, Some(prompt)) => (self.own_count(prompt, reported), CountSource::Counted),
             (Some(usage), None) => (usage, CountSource::Provider),
-            (None, None) => (Usage::default(), CountSource::Nothing),
+            // A call that nobody here can count: what was reserved for it, which is nothing without a model.
+            (None, None) => (Usage::default(), CountSource::Reserved),
         };
         let tier = self.reader.tier().unwrap_or_default().to_owned();
         Counted { usage, source, tier, complete }
