@@ -75,6 +75,7 @@ fn not_found() -> ClientError {
 /// The headers that decide reads.
 #[derive(Debug, Default)]
 struct Headers {
+    method: Option<String>,
     dialect: Option<String>,
     operation: Option<String>,
     model: Option<String>,
@@ -91,6 +92,7 @@ impl Headers {
         let mut read = Self::default();
         for entry in headers.headers.iter().flat_map(|map| &map.headers) {
             let field = match entry.key.as_str() {
+                ":method" => &mut read.method,
                 header::DIALECT => &mut read.dialect,
                 header::OPERATION => &mut read.operation,
                 header::MODEL => &mut read.model,
@@ -114,6 +116,7 @@ impl Headers {
         Question {
             dialect: self.dialect.as_deref().and_then(Dialect::parse).unwrap_or(Dialect::OpenAi),
             operation: self.operation.as_deref().and_then(Operation::parse).unwrap_or(Operation::Passthrough),
+            changes: !matches!(self.method.as_deref(), Some("GET" | "HEAD" | "OPTIONS" | "DELETE")),
             model: self.model.clone().unwrap_or_default(),
             provider: self.provider.clone(),
             key_digest: self.key_digest.as_deref().and_then(crate::config::hex_digest),

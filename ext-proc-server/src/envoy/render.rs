@@ -256,7 +256,9 @@ fn decide(config: &Config) -> Value {
             "allow_mode_override": true,
             "status_on_error": {"code": "ServiceUnavailable"},
             // Only what decide reads goes over the wire.
-            "forward_rules": {"allowed_headers": {"patterns": [{"prefix": request_header::PREFIX}]}},
+            "forward_rules": {"allowed_headers": {"patterns": [
+                {"prefix": request_header::PREFIX}, {"exact": ":method"},
+            ]}},
             "mutation_rules": {"allow_envoy": {"value": true}},
             "metadata_options": {"receiving_namespaces": {
                 "untyped": [metadata::ROUTING_NAMESPACE, metadata::NAMESPACE],
@@ -378,6 +380,8 @@ fn translate(config: &Config, from: Dialect, provider: &Provider, model: &str) -
                 "response_body_mode": "STREAMED",
                 "response_trailer_mode": "SKIP",
             },
+            // A whole answer is held until it is translated, since that may fail.
+            "allow_mode_override": true,
             "status_on_error": {"code": "ServiceUnavailable"},
             "forward_rules": {"allowed_headers": {"patterns": [{"exact": ":status"}, {"exact": "content-type"}]}},
             // What decide reserved.

@@ -19,6 +19,8 @@ pub struct Question {
     pub dialect: Dialect,
     /// What is asked for.
     pub operation: Operation,
+    /// Whether the method is one that may make a provider do something.
+    pub changes: bool,
     /// The model's name in the body; empty if there is none.
     pub model: String,
     /// The provider that a header chose.
@@ -139,7 +141,7 @@ impl Policy {
         let micros = match micros {
             Some(micros) => micros.into_iter().max().unwrap_or(0),
             // Whoever has a budget must know what a request costs before it is made.
-            None if key.limits.budget.is_some() && !question.model.is_empty() => {
+            None if key.limits.budget.is_some() && (question.changes || !question.model.is_empty()) => {
                 return Err(unpriced(&question.model));
             }
             None => 0,
@@ -214,12 +216,12 @@ fn chat_operation(dialect: Dialect, chat: bool) -> Operation {
 }
 
 fn unpriced(model: &str) -> ClientError {
-    ClientError::new(
-        ErrorKind::Forbidden,
-        "unknown_price",
-        format!("the price of the model \"{model}\" is not known, and this key has a budget"),
-    )
-    .with_param("model")
+    let what = match model {
+        "" => "what this call costs".to_owned(),
+        model => format!("the price of the model \"{model}\""),
+    };
+    let message = format!("{what} is not known, and this key has a budget");
+    ClientError::new(ErrorKind::Forbidden, "unknown_price", message).with_param("model")
 }
 
 #[cfg(test)]
@@ -253,6 +255,7 @@ keys:
         Question {
             dialect: Dialect::OpenAi,
             operation: Operation::ChatCompletions,
+            changes: true,
             model: model.to_owned(),
             provider: None,
             key_digest: None,
@@ -336,7 +339,11 @@ keys:
     #[test]
     fn a_budget_refuses_what_has_no_price() {
         let policy = policy();
+        let key = key(&policy, "key-of-everybody");
         let named = Question { provider: Some("openai".to_owned()), ..question("secret-model") };
-        assert_eq!(policy.plan(&named, key(&policy, "key-of-everybody")).unwrap_err().code, "unknown_price");
+        assert_eq!(policy.plan(&named, key).unwrap_err().code, "unknown_price");
+        let upload = Question { operation: Operation::Passthrough, ..question("") };
+        assert_eq!(policy.plan(&upload, key).unwrap_err().code, "unknown_price");
+        assert!(policy.plan(&Question { changes: false, ..upload }, key).is_ok());
     }
 }

@@ -143,31 +143,36 @@ impl Attempt {
         if !self.dropped.is_empty() {
             set.push(set_header(response_header::DROPPED, &self.dropped.join(",")));
         }
+        let whole = !answer.is_event_stream();
         self.answer = Some(answer);
-        headers(false, set, &["content-length", "content-encoding"])
+        let mut reply = headers(false, set, &["content-length", "content-encoding"]);
+        if whole {
+            reply.mode_override = Some(reply::hold_answer());
+        }
+        reply
     }
 
     fn response_body(&mut self, chunk: &HttpBody) -> ProcessingResponse {
         let Some(answer) = &mut self.answer else { return reply::unchanged_body() };
-        let mut out = Vec::new();
-        if !self.failed {
-            let mut result = answer.push(&chunk.body).map(|bytes| out = bytes);
-            if result.is_ok() && chunk.end_of_stream {
-                result = answer.finish().map(|bytes| out.extend(bytes));
-            }
-            if let Err(error) = result {
-                self.failed = true;
-                let error = ClientError::from(error);
-                tracing::warn!(code = error.code, "a provider's answer could not be translated");
-                let text = if answer.is_event_stream() {
-                    error.event(self.job.from)
-                } else {
-                    error.body(self.job.from)
-                };
-                out.extend(text.into_bytes());
-            }
+        if self.failed {
+            return body(false, Vec::new());
         }
-        body(false, out)
+        let mut out = Vec::new();
+        let mut result = answer.push(&chunk.body).map(|bytes| out = bytes);
+        if result.is_ok() && chunk.end_of_stream {
+            result = answer.finish().map(|bytes| out.extend(bytes));
+        }
+        let Err(error) = result else { return body(false, out) };
+        self.failed = true;
+        let error = ClientError::from(error);
+        tracing::warn!(code = error.code, "a provider's answer could not be translated");
+        if answer.is_event_stream() {
+            out.extend(error.event(self.job.from).into_bytes());
+            return body(false, out);
+        }
+        // The headers of a whole answer are still held, so the client can be told by the status.
+        let status = set_header(":status", &error.status().to_string());
+        reply::with_headers(body(false, error.body(self.job.from).into_bytes()), vec![status])
     }
 }
 

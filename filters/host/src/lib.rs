@@ -155,6 +155,14 @@ pub fn is_probe(host: &dyn Host) -> bool {
     host.request_header(":path").as_deref() == Some(path::PROBE)
 }
 
+/// Whether a body of this content type is a file, a sound or a picture: nothing that is read, and maybe large.
+pub fn is_media(content_type: &str) -> bool {
+    let kinds = ["multipart/", "audio/", "image/", "video/", "application/octet-stream"];
+    kinds
+        .iter()
+        .any(|kind| content_type.get(..kind.len()).is_some_and(|start| start.eq_ignore_ascii_case(kind)))
+}
+
 /// The client's dialect, as `provider-select` told it.
 pub fn dialect_of(host: &dyn Host) -> Dialect {
     let named = host.request_header(request_header::DIALECT);

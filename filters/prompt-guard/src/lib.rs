@@ -9,7 +9,7 @@ use weirgate_contract::filter_config;
 use weirgate_dialect::error::{ClientError, ErrorKind};
 use weirgate_dialect::{Dialect, prompt};
 use weirgate_filter_host::{
-    Filter, Flow, Host, dialect_of, is_probe, prompt_dialect, refuse, sign_probe, tell_refusal,
+    Filter, Flow, Host, dialect_of, is_media, is_probe, prompt_dialect, refuse, sign_probe, tell_refusal,
 };
 use weirgate_guard::{Guard, Refusal};
 
@@ -52,7 +52,7 @@ impl Filter for PromptGuard {
         }
         self.pending = match prompt_dialect(host) {
             Some(dialect) => Some(Pending::Chat(dialect)),
-            None if is_media(host) => None,
+            None if is_media(&host.request_header("content-type").unwrap_or_default()) => None,
             None => Some(Pending::Other(dialect_of(host))),
         };
         if self.pending.is_some() { Flow::Hold } else { Flow::Continue }
@@ -78,14 +78,6 @@ impl Filter for PromptGuard {
             }
         }
     }
-}
-
-/// Files, sounds and pictures have no text to look for and may be large.
-fn is_media(host: &dyn Host) -> bool {
-    let kind = host.request_header("content-type").unwrap_or_default();
-    ["multipart/", "audio/", "image/", "video/", "application/octet-stream"]
-        .iter()
-        .any(|media| kind.starts_with(media))
 }
 
 fn refusal(refusal: Refusal) -> ClientError {

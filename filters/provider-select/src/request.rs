@@ -7,7 +7,7 @@ use weirgate_contract::handover::RequestHead;
 use weirgate_contract::{filter_state, request_header as header};
 use weirgate_dialect::error::{ClientError, ErrorKind};
 use weirgate_dialect::{Dialect, Operation, head};
-use weirgate_filter_host::{Flow, Host, edit_request, refuse, sign_probe};
+use weirgate_filter_host::{Flow, Host, edit_request, is_media, refuse, sign_probe};
 
 /// What one token takes in the bodies of calls that are not counted. Few texts have more tokens.
 const BYTES_A_TOKEN: usize = 3;
@@ -76,19 +76,20 @@ impl Request {
             chosen_model: choice.model,
             done: false,
         };
+        let compressed =
+            get("content-encoding").is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity"));
+        let media = is_media(get("content-type").unwrap_or_default());
         let flow = match operation {
-            Operation::ChatCompletions | Operation::Messages => {
-                if get("content-encoding").is_some_and(|encoding| encoding != "identity") {
-                    request.refuse(host, &compressed())
-                } else if end {
-                    request.refuse(host, &empty())
-                } else {
-                    Flow::Hold
-                }
+            Operation::ChatCompletions | Operation::Messages if end => request.refuse(host, &empty()),
+            Operation::Passthrough if end || media => {
+                request.finish(host);
+                Flow::Continue
             }
-            // The body of another call is read only if it may name a model.
-            Operation::Passthrough if !end && get("content-type").is_some_and(is_json) => Flow::Hold,
-            _ => {
+            Operation::ChatCompletions | Operation::Messages | Operation::Passthrough if compressed => {
+                request.refuse(host, &compressed_request())
+            }
+            Operation::ChatCompletions | Operation::Messages | Operation::Passthrough => Flow::Hold,
+            Operation::Models | Operation::Probe => {
                 request.finish(host);
                 Flow::Continue
             }
@@ -209,15 +210,11 @@ fn choose(headers: &[(String, String)], rules: &[HeaderRule]) -> Choice {
     choice
 }
 
-fn is_json(content_type: &str) -> bool {
-    content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
-}
-
 fn empty() -> ClientError {
     ClientError::new(ErrorKind::InvalidRequest, "invalid_json", "the body is empty: a JSON object is needed")
 }
 
-fn compressed() -> ClientError {
+fn compressed_request() -> ClientError {
     ClientError::new(
         ErrorKind::InvalidRequest,
         "compressed_request",
