@@ -3,6 +3,7 @@
 use crate::usage::{GeminiUsage, Usage, WireUsage};
 use crate::{Dialect, sse};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 /// Text kept for a count of our own. A longer answer is counted by the share that was kept.
@@ -16,6 +17,7 @@ pub struct Reader {
     usage_seen: bool,
     final_usage_seen: bool,
     complete: bool,
+    unread: bool,
     /// What the client can see of the output.
     pub output: Text,
     /// What the model thought.
@@ -37,6 +39,17 @@ impl Text {
         }
     }
 
+    /// Adds a JSON string's text, or the JSON itself where it is no string, which counts rather too much than too little.
+    fn push_json(&mut self, raw: &RawValue) {
+        match raw.get() {
+            "null" => {}
+            json => match serde_json::from_str::<JsonString<'_>>(json) {
+                Ok(JsonString(text)) => self.push(&text),
+                Err(_) => self.push(json),
+            },
+        }
+    }
+
     /// The text as far as it was kept.
     pub fn kept(&self) -> &str {
         &self.kept
@@ -47,6 +60,9 @@ impl Text {
         self.bytes
     }
 }
+
+#[derive(Deserialize)]
+struct JsonString<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// What one event is to a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +82,7 @@ impl Reader {
             usage_seen: false,
             final_usage_seen: false,
             complete: false,
+            unread: false,
             output: Text::default(),
             reasoning: Text::default(),
         }
@@ -89,6 +106,11 @@ impl Reader {
         self.complete
     }
 
+    /// Whether a part of the answer could not be read, so that a count of what was read is too low.
+    pub fn has_unread_parts(&self) -> bool {
+        self.unread
+    }
+
     /// The service tier, if the provider names one other than the standard one.
     pub fn tier(&self) -> Option<&str> {
         self.wire.service_tier.as_deref().filter(|tier| !matches!(*tier, "default" | "standard" | "auto"))
@@ -104,21 +126,29 @@ impl Reader {
         }
     }
 
-    /// Takes a whole JSON body. One that cannot be read leaves everything as it was.
+    /// Takes a whole JSON body.
     pub fn body(&mut self, body: &[u8]) {
-        self.complete = true;
-        match self.dialect {
-            Dialect::Anthropic => {
-                if let Ok(message) = serde_json::from_slice::<AnthropicMessage<'_>>(body) {
-                    self.anthropic_message(message);
-                    self.final_usage_seen = self.usage_seen;
-                }
-            }
+        let read = match self.dialect {
+            Dialect::Anthropic => serde_json::from_slice::<AnthropicMessage<'_>>(body).map(|message| {
+                self.anthropic_message(message);
+                self.final_usage_seen = self.usage_seen;
+            }),
             Dialect::OpenAi | Dialect::Gemini => {
-                if let Ok(chunk) = serde_json::from_slice::<OpenAiChunk<'_>>(body) {
-                    self.openai_chunk(chunk);
-                }
+                serde_json::from_slice::<OpenAiChunk<'_>>(body).map(|chunk| self.openai_chunk(chunk))
             }
+        };
+        self.complete = read.is_ok();
+        self.unread |= read.is_err();
+    }
+
+    fn usage_block(&mut self, raw: &RawValue) {
+        match serde_json::from_str::<Option<WireUsage>>(raw.get()) {
+            Ok(Some(usage)) => {
+                self.wire.update(usage);
+                self.usage_seen = true;
+            }
+            Ok(None) => {}
+            Err(_) => self.unread = true,
         }
     }
 
@@ -127,44 +157,69 @@ impl Reader {
             self.complete = true;
             return EventKind::Other;
         }
-        let Ok(chunk) = serde_json::from_slice::<OpenAiChunk<'_>>(data) else { return EventKind::Other };
+        let Ok(chunk) = serde_json::from_slice::<OpenAiChunk<'_>>(data) else {
+            self.unread |= !data.is_empty();
+            return EventKind::Other;
+        };
         // The Responses API names its events and ends with one of these, without [DONE].
         self.complete |= matches!(chunk.kind.as_deref(), Some("response.completed" | "response.incomplete"));
-        let usage_only = chunk.usage.is_some() && chunk.choices.as_ref().is_some_and(Vec::is_empty);
+        let has_usage = chunk.usage.is_some_and(|usage| usage.get() != "null");
+        let no_choices = chunk
+            .choices
+            .is_some_and(|choices| choices.get().bytes().all(|byte| b"[] \t\r\n".contains(&byte)));
         self.openai_chunk(chunk);
-        if usage_only { EventKind::UsageOnly } else { EventKind::Other }
+        if has_usage && no_choices { EventKind::UsageOnly } else { EventKind::Other }
     }
 
     fn openai_chunk(&mut self, chunk: OpenAiChunk<'_>) {
-        for choice in chunk.choices.into_iter().flatten() {
-            for delta in [choice.delta, choice.message].into_iter().flatten() {
-                for text in [delta.content, delta.refusal].into_iter().flatten() {
-                    self.output.push(&text.0);
-                }
-                for text in [delta.reasoning_content, delta.reasoning].into_iter().flatten() {
-                    self.reasoning.push(&text.0);
-                }
-                for function in delta.tool_calls.into_iter().flatten().filter_map(|call| call.function) {
-                    for text in [function.name, function.arguments].into_iter().flatten() {
-                        self.output.push(&text.0);
-                    }
-                }
+        if let Some(raw) = chunk.choices {
+            match serde_json::from_str::<Option<Vec<OpenAiChoice<'_>>>>(raw.get()) {
+                Ok(choices) => choices.into_iter().flatten().for_each(|choice| self.openai_choice(choice)),
+                Err(_) => self.unread = true,
             }
         }
         let nested = chunk.response.unwrap_or_default();
-        let gemini = chunk.usage_metadata.map(GeminiUsage::wire);
-        for usage in [chunk.usage, nested.usage, gemini].into_iter().flatten() {
-            self.wire.update(usage);
-            self.usage_seen = true;
-            self.final_usage_seen = true;
+        for usage in [chunk.usage, nested.usage].into_iter().flatten() {
+            self.usage_block(usage);
         }
+        if let Some(usage) = chunk.usage_metadata {
+            self.wire.update(usage.wire());
+            self.usage_seen = true;
+        }
+        self.final_usage_seen = self.usage_seen;
         if let Some(tier) = chunk.service_tier.or(nested.service_tier) {
             self.wire.service_tier = Some(tier);
         }
     }
 
+    fn openai_choice(&mut self, choice: OpenAiChoice<'_>) {
+        let legacy = OpenAiDelta { content: choice.text, ..OpenAiDelta::default() };
+        for delta in [choice.delta, choice.message, Some(legacy)].into_iter().flatten() {
+            for raw in [delta.content, delta.refusal, delta.function_call].into_iter().flatten() {
+                self.output.push_json(raw);
+            }
+            for raw in [delta.reasoning_content, delta.reasoning].into_iter().flatten() {
+                self.reasoning.push_json(raw);
+            }
+            let Some(raw) = delta.tool_calls else { continue };
+            match serde_json::from_str::<Option<Vec<OpenAiToolCall<'_>>>>(raw.get()) {
+                Ok(calls) => {
+                    for function in calls.into_iter().flatten().filter_map(|call| call.function) {
+                        for raw in [function.name, function.arguments].into_iter().flatten() {
+                            self.output.push_json(raw);
+                        }
+                    }
+                }
+                Err(_) => self.output.push_json(raw),
+            }
+        }
+    }
+
     fn anthropic_event(&mut self, data: &[u8]) -> EventKind {
-        let Ok(event) = serde_json::from_slice::<AnthropicEvent<'_>>(data) else { return EventKind::Other };
+        let Ok(event) = serde_json::from_slice::<AnthropicEvent<'_>>(data) else {
+            self.unread |= !data.is_empty();
+            return EventKind::Other;
+        };
         match event.kind.as_ref() {
             "message_start" => {
                 if let Some(message) = event.message {
@@ -183,9 +238,8 @@ impl Reader {
             }
             "message_delta" => {
                 if let Some(usage) = event.usage {
-                    self.wire.update(usage);
-                    self.usage_seen = true;
-                    self.final_usage_seen = true;
+                    self.usage_block(usage);
+                    self.final_usage_seen = self.usage_seen;
                 }
             }
             "message_stop" => self.complete = true,
@@ -196,8 +250,7 @@ impl Reader {
 
     fn anthropic_message(&mut self, message: AnthropicMessage<'_>) {
         if let Some(usage) = message.usage {
-            self.wire.update(usage);
-            self.usage_seen = true;
+            self.usage_block(usage);
         }
         for block in message.content.into_iter().flatten() {
             self.anthropic_block(block);
@@ -205,42 +258,40 @@ impl Reader {
     }
 
     fn anthropic_block(&mut self, block: AnthropicBlock<'_>) {
-        for text in [block.text, block.partial_json, block.name].into_iter().flatten() {
-            self.output.push(&text.0);
+        for raw in [block.text, block.partial_json, block.name].into_iter().flatten() {
+            self.output.push_json(raw);
         }
         if let Some(input) = block.input.filter(|input| input.get() != "{}") {
-            self.output.push(input.get());
+            self.output.push_json(input);
         }
-        if let Some(text) = block.thinking {
-            self.reasoning.push(&text.0);
+        if let Some(raw) = block.thinking {
+            self.reasoning.push_json(raw);
         }
     }
 }
 
-/// A string that borrows where it can, also inside an `Option`.
-#[derive(Deserialize)]
-struct Str<'a>(#[serde(borrow)] Cow<'a, str>);
+// Fields are kept as raw JSON and read one by one, so that one that is not as it should be does not hide the others.
 
 #[derive(Deserialize)]
 struct OpenAiChunk<'a> {
     #[serde(borrow, default, rename = "type")]
     kind: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
-    choices: Option<Vec<OpenAiChoice<'a>>>,
-    #[serde(default)]
-    usage: Option<WireUsage>,
+    choices: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
     #[serde(default)]
     service_tier: Option<String>,
-    #[serde(default)]
-    response: Option<ResponsesApi>,
+    #[serde(borrow, default)]
+    response: Option<ResponsesApi<'a>>,
     #[serde(default, rename = "usageMetadata")]
     usage_metadata: Option<GeminiUsage>,
 }
 
 #[derive(Default, Deserialize)]
-struct ResponsesApi {
-    #[serde(default)]
-    usage: Option<WireUsage>,
+struct ResponsesApi<'a> {
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
     #[serde(default)]
     service_tier: Option<String>,
 }
@@ -251,20 +302,24 @@ struct OpenAiChoice<'a> {
     delta: Option<OpenAiDelta<'a>>,
     #[serde(borrow, default)]
     message: Option<OpenAiDelta<'a>>,
+    #[serde(borrow, default)]
+    text: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct OpenAiDelta<'a> {
     #[serde(borrow, default)]
-    content: Option<Str<'a>>,
+    content: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    refusal: Option<Str<'a>>,
+    refusal: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    reasoning_content: Option<Str<'a>>,
+    reasoning_content: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    reasoning: Option<Str<'a>>,
+    reasoning: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    tool_calls: Option<Vec<OpenAiToolCall<'a>>>,
+    tool_calls: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    function_call: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -276,9 +331,9 @@ struct OpenAiToolCall<'a> {
 #[derive(Deserialize)]
 struct OpenAiFunction<'a> {
     #[serde(borrow, default)]
-    name: Option<Str<'a>>,
+    name: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    arguments: Option<Str<'a>>,
+    arguments: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -291,30 +346,30 @@ struct AnthropicEvent<'a> {
     content_block: Option<AnthropicBlock<'a>>,
     #[serde(borrow, default)]
     delta: Option<AnthropicBlock<'a>>,
-    #[serde(default)]
-    usage: Option<WireUsage>,
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 struct AnthropicMessage<'a> {
     #[serde(borrow, default)]
     content: Option<Vec<AnthropicBlock<'a>>>,
-    #[serde(default)]
-    usage: Option<WireUsage>,
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 struct AnthropicBlock<'a> {
     #[serde(borrow, default)]
-    text: Option<Str<'a>>,
+    text: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    partial_json: Option<Str<'a>>,
+    partial_json: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    name: Option<Str<'a>>,
+    name: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    input: Option<&'a serde_json::value::RawValue>,
+    input: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    thinking: Option<Str<'a>>,
+    thinking: Option<&'a RawValue>,
 }
 
 #[cfg(test)]
@@ -356,6 +411,23 @@ mod tests {
         assert_eq!(reader.usage(), Some(Usage { input: 9, output: 12, ..Usage::default() }));
         assert!(reader.is_complete() && reader.usage_is_final());
         assert_eq!(reader.output.kept(), "Hi");
+    }
+
+    #[test]
+    fn one_odd_field_does_not_hide_the_usage() {
+        for body in [
+            r#"{"choices":[{"message":{"content":[{"type":"text","text":"x"}]}}],"usage":{"prompt_tokens":1,"completion_tokens":2}}"#,
+            r#"{"choices":"odd","usage":{"prompt_tokens":1,"completion_tokens":2.0,"prompt_tokens_details":null,"input_tokens_details":null}}"#,
+            r#"{"choices":[{"message":{"tool_calls":{}}}],"usage":{"prompt_tokens":1,"completion_tokens":2,"input_tokens":-1}}"#,
+        ] {
+            let mut reader = Reader::new(Dialect::OpenAi);
+            reader.body(body.as_bytes());
+            assert_eq!(reader.usage(), Some(Usage { input: 1, output: 2, ..Usage::default() }), "{body}");
+            assert!(reader.is_complete());
+        }
+        let mut reader = Reader::new(Dialect::OpenAi);
+        reader.body(b"not json");
+        assert!(reader.has_unread_parts() && !reader.is_complete());
     }
 
     #[test]

@@ -150,7 +150,7 @@ pub(crate) fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Client
 }
 
 /// The error for bytes that are not the JSON they should be, saying where.
-fn invalid_json(error: &serde_json::Error) -> ClientError {
+pub(crate) fn invalid_json(error: &serde_json::Error) -> ClientError {
     // serde_json ends its text with " at line L column C" already.
     ClientError::new(ErrorKind::InvalidRequest, "invalid_json", format!("the body is not valid: {error}"))
 }

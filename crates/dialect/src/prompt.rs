@@ -5,7 +5,7 @@
 //! What a model does not read as text (identifiers, image data, addresses) is left out.
 
 use crate::error::{ClientError, ErrorKind};
-use crate::head::object;
+use crate::head::{invalid_json, object};
 use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -76,16 +76,19 @@ pub fn read(body: &[u8]) -> Result<Prompt<'_>, ClientError> {
     Ok(prompt)
 }
 
-/// Reads the text of any other request as one message without a role: every string of its JSON, or the whole body where it
-/// is none.
-pub fn read_any(body: &[u8]) -> Prompt<'_> {
+/// Reads the text of any other JSON request as one message without a role: every string of it.
+///
+/// # Errors
+/// [`ErrorKind::InvalidRequest`] if the body is no JSON. Matching its bytes instead would miss what escapes or another
+/// encoding hide from us and not from the provider.
+pub fn read_any(body: &[u8]) -> Result<Prompt<'_>, ClientError> {
     let mut message = Message::default();
     let mut json = serde_json::Deserializer::from_slice(body);
-    let read = Collect { into: &mut message, key: "", keys_are_text: false }.deserialize(&mut json);
-    if read.and_then(|()| json.end()).is_err() {
-        message = Message { texts: vec![String::from_utf8_lossy(body)], ..Message::default() };
-    }
-    Prompt { messages: vec![message], ..Prompt::default() }
+    Collect { into: &mut message, key: "", keys_are_text: false }
+        .deserialize(&mut json)
+        .and_then(|()| json.end())
+        .map_err(|error| invalid_json(&error))?;
+    Ok(Prompt { messages: vec![message], ..Prompt::default() })
 }
 
 #[derive(Deserialize)]
@@ -394,10 +397,19 @@ mod tests {
 
     #[test]
     fn any_other_body_is_one_message() {
-        let texts = |body: &str| read_any(body.as_bytes()).messages[0].texts.join("|");
-        assert_eq!(texts(r#"{"model":"m","prompt":[{"role":"user","content":"psst"}]}"#), "m|user|psst");
-        assert_eq!(texts("not json"), "not json");
-        assert_eq!(texts(r#"{"a":"b"} and more"#), r#"{"a":"b"} and more"#);
+        let body = br#"{"model":"m","prompt":[{"role":"user","content":"psst"}]}"#;
+        assert_eq!(read_any(body).unwrap().messages[0].texts.join("|"), "m|user|psst");
+    }
+
+    #[test]
+    fn what_escapes_could_hide_is_no_text() {
+        let deep = format!(r#"{{"a":"\u0070","z":{}{}}}"#, "[".repeat(200), "]".repeat(200));
+        for body in
+            ["not json", r#"{"a":"b"} and more"#, "\u{feff}{}", r#"{"z":NaN}"#, r#"{"z":"\ud800"}"#, &deep]
+        {
+            assert_eq!(read_any(body.as_bytes()).unwrap_err().status(), 400, "{body}");
+        }
+        assert!(read_any(b"{\"a\":\"\xff\"}").is_err());
     }
 
     #[test]

@@ -46,19 +46,35 @@ impl Usage {
 /// A usage block as vendors write it; every field may be missing, and a stream may send several blocks, each
 /// repeating or completing what came before.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
 pub(crate) struct WireUsage {
-    prompt_tokens: Option<u64>,
-    completion_tokens: Option<u64>,
-    input_tokens: Option<u64>,
-    output_tokens: Option<u64>,
-    #[serde(alias = "input_tokens_details")]
+    prompt_tokens: Tokens,
+    completion_tokens: Tokens,
+    input_tokens: Tokens,
+    output_tokens: Tokens,
     prompt_tokens_details: Option<PromptDetails>,
-    #[serde(alias = "output_tokens_details")]
+    input_tokens_details: Option<PromptDetails>,
     completion_tokens_details: Option<CompletionDetails>,
-    cache_read_input_tokens: Option<u64>,
-    cache_creation_input_tokens: Option<u64>,
+    output_tokens_details: Option<CompletionDetails>,
+    cache_read_input_tokens: Tokens,
+    cache_creation_input_tokens: Tokens,
     cache_creation: Option<CacheCreation>,
     pub(crate) service_tier: Option<String>,
+}
+
+/// A number of tokens as providers write it: mostly whole, sometimes `12.0`, sometimes nonsense, which is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Tokens(Option<u64>);
+
+/// No answer has more tokens. What claims to would break every sum it entered.
+const PLAUSIBLE: f64 = 1e10;
+
+impl<'de> Deserialize<'de> for Tokens {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        let number = value.as_f64().filter(|number| (0.0..PLAUSIBLE).contains(number));
+        Ok(Self(number.map(|number| number as u64)))
+    }
 }
 
 /// Gemini's usage block: cached tokens are contained in the prompt's, thoughts stand beside the candidates'.
@@ -66,25 +82,26 @@ pub(crate) struct WireUsage {
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct GeminiUsage {
-    prompt_token_count: u64,
-    cached_content_token_count: u64,
-    tool_use_prompt_token_count: u64,
-    candidates_token_count: u64,
-    thoughts_token_count: u64,
+    prompt_token_count: Tokens,
+    cached_content_token_count: Tokens,
+    tool_use_prompt_token_count: Tokens,
+    candidates_token_count: Tokens,
+    thoughts_token_count: Tokens,
 }
 
 impl GeminiUsage {
     /// The same in OpenAI's convention.
     pub(crate) fn wire(self) -> WireUsage {
+        let sum = |a: Tokens, b: Tokens| Tokens(Some(a.0.unwrap_or(0).saturating_add(b.0.unwrap_or(0))));
         WireUsage {
-            prompt_tokens: Some(self.prompt_token_count.saturating_add(self.tool_use_prompt_token_count)),
-            completion_tokens: Some(self.candidates_token_count.saturating_add(self.thoughts_token_count)),
+            prompt_tokens: sum(self.prompt_token_count, self.tool_use_prompt_token_count),
+            completion_tokens: sum(self.candidates_token_count, self.thoughts_token_count),
             prompt_tokens_details: Some(PromptDetails {
-                cached_tokens: Some(self.cached_content_token_count),
+                cached_tokens: self.cached_content_token_count,
                 ..PromptDetails::default()
             }),
             completion_tokens_details: Some(CompletionDetails {
-                reasoning_tokens: Some(self.thoughts_token_count),
+                reasoning_tokens: self.thoughts_token_count,
             }),
             ..WireUsage::default()
         }
@@ -92,21 +109,24 @@ impl GeminiUsage {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
 struct PromptDetails {
-    cached_tokens: Option<u64>,
+    cached_tokens: Tokens,
     /// Not OpenAI's: how gateways carry Anthropic's cache writes in OpenAI's shape.
-    cache_creation_tokens: Option<u64>,
+    cache_creation_tokens: Tokens,
     cache_creation: Option<CacheCreation>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
 struct CompletionDetails {
-    reasoning_tokens: Option<u64>,
+    reasoning_tokens: Tokens,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
 struct CacheCreation {
-    ephemeral_1h_input_tokens: Option<u64>,
+    ephemeral_1h_input_tokens: Tokens,
 }
 
 impl WireUsage {
@@ -117,28 +137,31 @@ impl WireUsage {
                 *old = new;
             }
         }
-        take(&mut self.prompt_tokens, later.prompt_tokens);
-        take(&mut self.completion_tokens, later.completion_tokens);
-        take(&mut self.input_tokens, later.input_tokens);
-        take(&mut self.output_tokens, later.output_tokens);
+        take(&mut self.prompt_tokens.0, later.prompt_tokens.0);
+        take(&mut self.completion_tokens.0, later.completion_tokens.0);
+        take(&mut self.input_tokens.0, later.input_tokens.0);
+        take(&mut self.output_tokens.0, later.output_tokens.0);
         take(&mut self.prompt_tokens_details, later.prompt_tokens_details);
+        take(&mut self.input_tokens_details, later.input_tokens_details);
         take(&mut self.completion_tokens_details, later.completion_tokens_details);
-        take(&mut self.cache_read_input_tokens, later.cache_read_input_tokens);
-        take(&mut self.cache_creation_input_tokens, later.cache_creation_input_tokens);
+        take(&mut self.output_tokens_details, later.output_tokens_details);
+        take(&mut self.cache_read_input_tokens.0, later.cache_read_input_tokens.0);
+        take(&mut self.cache_creation_input_tokens.0, later.cache_creation_input_tokens.0);
         take(&mut self.cache_creation, later.cache_creation);
         take(&mut self.service_tier, later.service_tier);
     }
 
     /// Reads the block by OpenAI's convention: parts are contained in totals.
     pub(crate) fn openai(&self) -> Usage {
-        let prompt = self.prompt_tokens.or(self.input_tokens).unwrap_or(0);
-        let completion = self.completion_tokens.or(self.output_tokens).unwrap_or(0);
-        let details = self.prompt_tokens_details.clone().unwrap_or_default();
-        let reasoning =
-            self.completion_tokens_details.as_ref().and_then(|details| details.reasoning_tokens).unwrap_or(0);
+        let prompt = self.prompt_tokens.0.or(self.input_tokens.0).unwrap_or(0);
+        let completion = self.completion_tokens.0.or(self.output_tokens.0).unwrap_or(0);
+        let details = self.prompt_tokens_details.as_ref().or(self.input_tokens_details.as_ref());
+        let details = details.cloned().unwrap_or_default();
+        let spent = self.completion_tokens_details.as_ref().or(self.output_tokens_details.as_ref());
+        let reasoning = spent.and_then(|details| details.reasoning_tokens.0).unwrap_or(0);
         // A provider's parts may exceed its total by mistake: the total is what it charges.
-        let cache_read = details.cached_tokens.unwrap_or(0).min(prompt);
-        let written = details.cache_creation_tokens.unwrap_or(0).min(prompt - cache_read);
+        let cache_read = details.cached_tokens.0.unwrap_or(0).min(prompt);
+        let written = details.cache_creation_tokens.0.unwrap_or(0).min(prompt - cache_read);
         let hour = hour_part(details.cache_creation.as_ref(), written);
         let reasoning = reasoning.min(completion);
         Usage {
@@ -154,21 +177,21 @@ impl WireUsage {
     /// Reads the block by Anthropic's convention: counters of input are disjoint already, and output does not
     /// tell thinking apart.
     pub(crate) fn anthropic(&self) -> Usage {
-        let written = self.cache_creation_input_tokens.unwrap_or(0);
+        let written = self.cache_creation_input_tokens.0.unwrap_or(0);
         let hour = hour_part(self.cache_creation.as_ref(), written);
         Usage {
-            input: self.input_tokens.unwrap_or(0),
-            cache_read: self.cache_read_input_tokens.unwrap_or(0),
+            input: self.input_tokens.0.unwrap_or(0),
+            cache_read: self.cache_read_input_tokens.0.unwrap_or(0),
             cache_write: written - hour,
             cache_write_1h: hour,
-            output: self.output_tokens.unwrap_or(0),
+            output: self.output_tokens.0.unwrap_or(0),
             reasoning: 0,
         }
     }
 }
 
 fn hour_part(creation: Option<&CacheCreation>, written: u64) -> u64 {
-    creation.and_then(|creation| creation.ephemeral_1h_input_tokens).unwrap_or(0).min(written)
+    creation.and_then(|creation| creation.ephemeral_1h_input_tokens.0).unwrap_or(0).min(written)
 }
 
 #[cfg(test)]

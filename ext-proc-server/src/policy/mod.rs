@@ -151,6 +151,10 @@ impl Policy {
 
     fn order(&self, question: &Question, key: &Key) -> Result<Arc<Order>, ClientError> {
         let chat = matches!(question.operation, Operation::ChatCompletions | Operation::Messages);
+        if chat && question.model.is_empty() {
+            // The filters see to it; this is for an Envoy whose filters are not ours.
+            return Err(models::missing());
+        }
         if let Some(provider) = &question.provider {
             return self.explicit(question, key, provider);
         }

@@ -20,6 +20,11 @@ pub(super) fn not_found<'a>(model: &str, known: impl Iterator<Item = &'a str>) -
         .with_param("model")
 }
 
+pub(super) fn missing() -> ClientError {
+    ClientError::new(ErrorKind::InvalidRequest, "missing_field", "model is missing: name the model to use")
+        .with_param("model")
+}
+
 pub(super) fn forbidden(model: &str, key: &str) -> ClientError {
     ClientError::new(
         ErrorKind::Forbidden,

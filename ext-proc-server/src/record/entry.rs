@@ -78,7 +78,11 @@ impl Entry {
         let refused = [head.map(|head| head.refused.as_str()), Some(self.decision.refused.as_str())];
         let error = refused.into_iter().flatten().find(|code| !code.is_empty()).map(str::to_owned);
         let error = error.or_else(|| self.client_left.then(|| "client_left".to_owned()));
-        let error = error.or_else(|| (self.status >= 400).then(|| self.details.clone()));
+        let failed = || match self.details.as_str() {
+            "" => format!("status_{}", self.status),
+            details => details.to_owned(),
+        };
+        let error = error.or_else(|| (self.status >= 400).then(failed));
         Line {
             time_ms: self.start.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64,
             id: self.decision.id.clone(),

@@ -114,10 +114,10 @@ impl Totals {
         let sums = self.by_day.entry((day(line.time()), key.clone(), model.clone())).or_default();
         sums.requests += 1;
         sums.failed += u64::from(!line.error.is_empty());
-        sums.input_tokens += line.usage.total_input();
-        sums.output_tokens += line.usage.total_output();
-        sums.cached_tokens += line.usage.cache_read;
-        sums.cost_micros += line.cost_micros;
+        sums.input_tokens = sums.input_tokens.saturating_add(line.usage.total_input());
+        sums.output_tokens = sums.output_tokens.saturating_add(line.usage.total_output());
+        sums.cached_tokens = sums.cached_tokens.saturating_add(line.usage.cache_read);
+        sums.cost_micros = sums.cost_micros.saturating_add(line.cost_micros);
 
         let labels = RequestLabels {
             key: key.clone(),
@@ -130,7 +130,7 @@ impl Totals {
         for (kind, tokens) in [
             ("input", usage.input),
             ("cache_read", usage.cache_read),
-            ("cache_write", usage.cache_write + usage.cache_write_1h),
+            ("cache_write", usage.cache_write.saturating_add(usage.cache_write_1h)),
             ("output", usage.output),
             ("reasoning", usage.reasoning),
         ] {

@@ -16,14 +16,14 @@ use serde::de::DeserializeOwned;
 use std::fmt;
 use weirgate_contract::handover::RequestHead;
 use weirgate_contract::{filter_state, path, request_header};
-use weirgate_dialect::error::ClientError;
+use weirgate_dialect::error::{ClientError, ErrorKind};
 use weirgate_dialect::head::Edit;
 use weirgate_dialect::{Dialect, Operation};
 
 /// What a filter may ask of Envoy about one request. Every call may fail inside Envoy; a filter then sees nothing
 /// and must not panic. Headers may be asked for only while Envoy shows them: until the callback that lets them go.
 pub trait Host {
-    /// All request headers, pseudo-headers included, in order. Values that are no UTF-8 are left out.
+    /// All request headers, pseudo-headers included, in order. What is no UTF-8 in a value is replaced.
     fn request_headers(&self) -> Vec<(String, String)>;
     /// One request header.
     fn request_header(&self, name: &str) -> Option<String>;
@@ -155,12 +155,32 @@ pub fn is_probe(host: &dyn Host) -> bool {
     host.request_header(":path").as_deref() == Some(path::PROBE)
 }
 
-/// Whether a body of this content type is a file, a sound or a picture: nothing that is read, and maybe large.
+/// Whether a body of this content type is a file, a sound or a picture, which nobody reads and which may be large.
 pub fn is_media(content_type: &str) -> bool {
     let kinds = ["multipart/", "audio/", "image/", "video/", "application/octet-stream"];
     kinds
         .iter()
         .any(|kind| content_type.get(..kind.len()).is_some_and(|start| start.eq_ignore_ascii_case(kind)))
+}
+
+/// Whether a body that begins so may be JSON, in any encoding that some server guesses. Not every server looks at the
+/// content type, so what a client calls a picture is one only if it does not look like this. `None`: nothing is here yet.
+pub fn may_be_json(body: &[u8]) -> Option<bool> {
+    let start = body.trim_ascii_start();
+    let marks: [&[u8]; 7] = [b"{", b"[", b"\"", b"\xEF\xBB\xBF", b"\xFF\xFE", b"\xFE\xFF", b"\0"];
+    (!start.is_empty()).then(|| marks.iter().any(|mark| start.starts_with(mark)))
+}
+
+/// Refuses a request whose body ends in trailers. Envoy never calls such a body complete, so a filter that waits for it
+/// would not look at it at all.
+pub fn refuse_trailers(host: &dyn Host) -> Flow {
+    let error = ClientError::new(
+        ErrorKind::InvalidRequest,
+        "trailers_not_supported",
+        "request trailers are not supported: send this request without them",
+    );
+    tell_refusal(host, error.code);
+    refuse(host, prompt_dialect(host).unwrap_or_else(|| dialect_of(host)), &error)
 }
 
 /// The client's dialect, as `provider-select` told it.

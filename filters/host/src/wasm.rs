@@ -4,7 +4,7 @@
 //! return most statuses, so those are called. They still panic when headers are asked for that Envoy no longer shows, which
 //! [`Host`] forbids and the fake host checks.
 
-use crate::{Filter, Flow, Host, read_config};
+use crate::{Filter, Flow, Host, read_config, refuse_trailers};
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, BufferType, ContextType, LogLevel, MapType};
@@ -47,7 +47,7 @@ impl<F: Filter> RootContext for Root<F> {
 
     fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
         let shared = self.shared.clone()?;
-        Some(Box::new(Http::<F> { filter: F::new(shared), shared: PhantomData }))
+        Some(Box::new(Http::<F> { filter: F::new(shared), shared: PhantomData, holds_request: false }))
     }
 }
 
@@ -74,17 +74,36 @@ fn serves_requests() -> bool {
 struct Http<F: Filter> {
     filter: F,
     shared: PhantomData<F::Shared>,
+    /// The filter waits for more of the request.
+    holds_request: bool,
+}
+
+impl<F: Filter> Http<F> {
+    fn request(&mut self, flow: Flow) -> Action {
+        self.holds_request = flow == Flow::Hold;
+        action(flow)
+    }
 }
 
 impl<F: Filter> Context for Http<F> {}
 
 impl<F: Filter> HttpContext for Http<F> {
     fn on_http_request_headers(&mut self, _: usize, end: bool) -> Action {
-        action(self.filter.on_request_headers(&Envoy { body: 0 }, end))
+        let flow = self.filter.on_request_headers(&Envoy { body: 0 }, end);
+        self.request(flow)
     }
 
     fn on_http_request_body(&mut self, body: usize, end: bool) -> Action {
-        action(self.filter.on_request_body(&Envoy { body }, end))
+        let flow = self.filter.on_request_body(&Envoy { body }, end);
+        self.request(flow)
+    }
+
+    fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        if !self.holds_request {
+            return Action::Continue;
+        }
+        let flow = refuse_trailers(&Envoy { body: 0 });
+        self.request(flow)
     }
 
     fn on_http_response_headers(&mut self, _: usize, end: bool) -> Action {
@@ -135,7 +154,7 @@ impl Host for Envoy {
         let headers = hostcalls::get_map_bytes(MapType::HttpRequestHeaders).unwrap_or_default();
         headers
             .into_iter()
-            .filter_map(|(name, value)| String::from_utf8(value).ok().map(|value| (name, value)))
+            .map(|(name, value)| (name, String::from_utf8_lossy(&value).into_owned()))
             .collect()
     }
 

@@ -9,7 +9,8 @@ use weirgate_contract::filter_config;
 use weirgate_dialect::error::{ClientError, ErrorKind};
 use weirgate_dialect::{Dialect, prompt};
 use weirgate_filter_host::{
-    Filter, Flow, Host, dialect_of, is_media, is_probe, prompt_dialect, refuse, sign_probe, tell_refusal,
+    Filter, Flow, Host, dialect_of, is_media, is_probe, may_be_json, prompt_dialect, refuse, sign_probe,
+    tell_refusal,
 };
 use weirgate_guard::{Guard, Refusal};
 
@@ -29,6 +30,8 @@ enum Pending {
     Chat(Dialect),
     /// Any other call, to be refused in this dialect.
     Other(Dialect),
+    /// Something that the client calls a file or a picture.
+    Media(Dialect),
 }
 
 impl Filter for PromptGuard {
@@ -52,14 +55,27 @@ impl Filter for PromptGuard {
         }
         self.pending = match prompt_dialect(host) {
             Some(dialect) => Some(Pending::Chat(dialect)),
-            None if is_media(&host.request_header("content-type").unwrap_or_default()) => None,
+            None if is_media(&host.request_header("content-type").unwrap_or_default()) => {
+                Some(Pending::Media(dialect_of(host)))
+            }
             None => Some(Pending::Other(dialect_of(host))),
         };
         if self.pending.is_some() { Flow::Hold } else { Flow::Continue }
     }
 
     fn on_request_body(&mut self, host: &dyn Host, end: bool) -> Flow {
-        let Some(pending) = self.pending else { return Flow::Continue };
+        let Some(mut pending) = self.pending else { return Flow::Continue };
+        if let Pending::Media(dialect) = pending {
+            match may_be_json(&host.request_body()) {
+                None if !end => return Flow::Hold,
+                Some(true) => pending = Pending::Other(dialect),
+                _ => {
+                    self.pending = None;
+                    return Flow::Continue;
+                }
+            }
+            self.pending = Some(pending);
+        }
         if !end {
             return Flow::Hold;
         }
@@ -67,7 +83,7 @@ impl Filter for PromptGuard {
         let body = host.request_body();
         let (dialect, prompt) = match pending {
             Pending::Chat(dialect) => (dialect, prompt::read(&body)),
-            Pending::Other(dialect) => (dialect, Ok(prompt::read_any(&body))),
+            Pending::Other(dialect) | Pending::Media(dialect) => (dialect, prompt::read_any(&body)),
         };
         let checked = prompt.and_then(|prompt| self.guard.check(&prompt).map_err(refusal));
         match checked {
@@ -142,6 +158,11 @@ mod tests {
         let media = [("content-type", "multipart/form-data; boundary=x")];
         let host = FakeHost::request("POST", "/v1/files", &media).with_body("project x");
         assert_eq!(host.run_request(&mut guard), Flow::Continue);
+        let mut guard: PromptGuard = filter(RULES).unwrap();
+        let picture = [("content-type", "image/png")];
+        let host =
+            FakeHost::request("POST", "/v1/responses", &picture).with_body(r#" {"input":"project x"}"#);
+        assert_eq!(host.run_request(&mut guard), Flow::Answered, "JSON that is called a picture");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use weirgate_contract::handover::RequestHead;
 use weirgate_contract::{filter_state, request_header as header};
 use weirgate_dialect::error::{ClientError, ErrorKind};
 use weirgate_dialect::{Dialect, Operation, head};
-use weirgate_filter_host::{Flow, Host, edit_request, is_media, refuse, sign_probe};
+use weirgate_filter_host::{Flow, Host, edit_request, is_media, may_be_json, refuse, sign_probe};
 
 /// What one token takes in the bodies of calls that are not counted. Few texts have more tokens.
 const BYTES_A_TOKEN: usize = 3;
@@ -18,6 +18,8 @@ pub(crate) struct Request {
     head: RequestHead,
     /// The model that a header chose in place of the body's.
     chosen_model: Option<String>,
+    /// The client calls the body a file or a picture, and nothing of it is here yet.
+    media: bool,
     done: bool,
 }
 
@@ -74,6 +76,7 @@ impl Request {
                 refused: String::new(),
             },
             chosen_model: choice.model,
+            media: false,
             done: false,
         };
         let compressed =
@@ -81,9 +84,13 @@ impl Request {
         let media = is_media(get("content-type").unwrap_or_default());
         let flow = match operation {
             Operation::ChatCompletions | Operation::Messages if end => request.refuse(host, &empty()),
-            Operation::Passthrough if end || media => {
+            Operation::Passthrough if end => {
                 request.finish(host);
                 Flow::Continue
+            }
+            Operation::Passthrough if media => {
+                request.media = true;
+                Flow::Hold
             }
             Operation::ChatCompletions | Operation::Messages | Operation::Passthrough if compressed => {
                 request.refuse(host, &compressed_request())
@@ -114,6 +121,16 @@ impl Request {
         if self.done {
             return Flow::Continue;
         }
+        if self.media {
+            match may_be_json(&host.request_body()) {
+                None if !end => return Flow::Hold,
+                Some(true) => self.media = false,
+                _ => {
+                    self.finish(host);
+                    return Flow::Continue;
+                }
+            }
+        }
         if !end {
             return Flow::Hold;
         }
@@ -140,8 +157,11 @@ impl Request {
             let tokens = body.len().div_ceil(BYTES_A_TOKEN);
             host.set_request_header(header::INPUT_TOKENS, Some(&tokens.to_string()));
         }
+        // A model that the path names is not in the body.
+        let in_path = read.model.is_none() && !self.head.model.is_empty();
         if let Some(chosen) = self.chosen_model.take()
             && chosen != self.head.model
+            && !in_path
         {
             edit_request(host, body, read.set_model(&chosen));
             self.head.model = chosen;
@@ -232,7 +252,7 @@ fn no_model() -> ClientError {
 mod tests {
     use crate::ProviderSelect;
     use weirgate_filter_host::fake::{FakeHost, filter};
-    use weirgate_filter_host::{Flow, Host};
+    use weirgate_filter_host::{Filter, Flow, Host};
 
     const CHAT: &str = r#"{"model":"chat","stream":true,"max_tokens":5,"messages":[]}"#;
 
@@ -336,6 +356,18 @@ mod tests {
         let host = FakeHost::request("POST", "/v1/other", &json).with_body("not json");
         assert_eq!(host.run_request(&mut select("")), Flow::Continue);
         assert_eq!(host.request_header("x-weirgate-operation").as_deref(), Some("passthrough"));
+    }
+
+    #[test]
+    fn a_picture_passes_as_it_comes_and_json_that_is_called_one_does_not() {
+        let picture = [("content-type", "image/png")];
+        let mut filter = select("");
+        let host = FakeHost::request("POST", "/v1/images/edits", &picture).with_body("\u{89}PNG ...");
+        assert_eq!(filter.on_request_headers(&host, false), Flow::Hold);
+        assert_eq!(filter.on_request_body(&host, false), Flow::Continue);
+        let host = FakeHost::request("POST", "/v1/responses", &picture).with_body(r#"{"model":"m"}"#);
+        host.run_request(&mut select(""));
+        assert_eq!(host.request_header("x-weirgate-model").as_deref(), Some("m"));
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub(crate) struct Answer {
     shape: Shape,
     /// Whether something was answered that costs money.
     success: bool,
+    /// A part of it was not looked into.
+    unread: bool,
 }
 
 #[derive(Debug)]
@@ -39,8 +41,9 @@ impl Answer {
     pub(crate) fn begin(host: &dyn Host, dialect: Dialect, prompt: Option<&Prompt>) -> Self {
         let dialect = prompt.map_or(dialect, |prompt| prompt.dialect);
         let success = host.response_header(":status").is_some_and(|status| status.starts_with('2'));
-        let kind = host.response_header("content-type").unwrap_or_default();
-        let plain = host.response_header("content-encoding").is_none_or(|encoding| encoding == "identity");
+        let kind = host.response_header("content-type").unwrap_or_default().to_ascii_lowercase();
+        let encoding = host.response_header("content-encoding");
+        let plain = encoding.is_none_or(|encoding| encoding.eq_ignore_ascii_case("identity"));
         let shape = match kind.as_str() {
             _ if !success || !plain => Shape::Opaque,
             kind if kind.starts_with("text/event-stream") => {
@@ -53,7 +56,8 @@ impl Answer {
             kind if kind.contains("json") => Shape::Json(Vec::new()),
             _ => Shape::Opaque,
         };
-        Self { reader: Reader::new(dialect), shape, success }
+        let unread = matches!(shape, Shape::Opaque);
+        Self { reader: Reader::new(dialect), shape, success, unread }
     }
 
     /// Takes the next part of the body, and the last if `end`.
@@ -69,12 +73,14 @@ impl Answer {
                     })
                 };
                 if read.is_err() {
+                    self.unread = true;
                     self.shape = Shape::Opaque;
                 }
             }
             Shape::Json(collected) => {
                 let chunk = host.response_body();
                 if collected.len() + chunk.len() > BODY_BYTES {
+                    self.unread = true;
                     self.shape = Shape::Opaque;
                 } else {
                     collected.extend_from_slice(&chunk);
@@ -105,6 +111,10 @@ impl Answer {
         let (usage, source) = match (reported, prompt) {
             _ if !self.success => (Usage::default(), CountSource::Nothing),
             (Some(usage), _) if self.reader.usage_is_final() => (usage, CountSource::Provider),
+            // What was read is less than what was sent: the reservation is the better guess.
+            (_, Some(_)) if self.unread || self.reader.has_unread_parts() => {
+                (Usage::default(), CountSource::Reserved)
+            }
             (reported, Some(prompt)) => (self.own_count(prompt, reported), CountSource::Counted),
             (Some(usage), None) => (usage, CountSource::Provider),
             // A call that nobody here can count: what was reserved for it, which is nothing without a model.
