@@ -20,7 +20,9 @@ pub mod request_header {
     pub const OPERATION: &str = "x-weirgate-operation";
     /// `1` if the answer is to be streamed.
     pub const STREAM: &str = "x-weirgate-stream";
-    /// The client's cap on generated tokens, if it set one.
+    /// How many answers the client wants, if more than one.
+    pub const CHOICES: &str = "x-weirgate-choices";
+    /// The client's cap on the tokens of one answer, if it set one.
     pub const MAX_TOKENS: &str = "x-weirgate-max-tokens";
     /// SHA-256 of the client's key in lower-case hexadecimal. The key itself leaves no filter.
     pub const KEY_DIGEST: &str = "x-weirgate-key-digest";

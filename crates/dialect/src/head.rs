@@ -3,10 +3,13 @@
 //! The body is read once, in order, and nothing is kept but these fields: a prompt of ten megabytes costs a
 //! scan, not a tree. A field that stands twice is refused, so that no two readers of one body can disagree.
 
+use crate::Operation;
 use crate::error::{ClientError, ErrorKind};
 use serde::Deserialize;
+use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::fmt;
 use std::ops::Range;
 
 /// What routing needs to know of a request body.
@@ -18,8 +21,10 @@ pub struct Head {
     pub model_span: Option<Range<usize>>,
     /// Whether the answer is to be streamed.
     pub stream: bool,
-    /// The most tokens the client wants generated, over all choices.
+    /// The most tokens the client wants generated for one choice.
     pub max_tokens: Option<u64>,
+    /// How many answers it wants.
+    pub choices: u64,
     /// Whether the client asked for usage at the end of a stream.
     pub include_usage: bool,
     /// Where the value of `stream_options` stands in the body.
@@ -44,6 +49,8 @@ struct Fields<'a> {
     max_output_tokens: Option<u64>,
     #[serde(default)]
     n: Option<u64>,
+    #[serde(default)]
+    best_of: Option<u64>,
     #[serde(borrow, default, deserialize_with = "also_null")]
     stream_options: Option<&'a RawValue>,
 }
@@ -65,23 +72,33 @@ fn also_null<'de: 'a, 'a, D: serde::Deserializer<'de>>(
 ///
 /// # Errors
 /// [`ErrorKind::InvalidRequest`] with line and column if the body is no JSON object or a field has the wrong type.
-pub fn read(body: &[u8]) -> Result<Head, ClientError> {
+pub fn read(operation: Operation, body: &[u8]) -> Result<Head, ClientError> {
     let fields: Fields<'_> = object(body)?;
+    look_alikes(body)?;
     let model = fields.model.map(|raw| string(raw.get(), "model")).transpose()?;
+    if model.as_ref().is_some_and(|model| model.len() > MODEL_BYTES) {
+        return Err(wrong_type("model", &format!("must be a name of at most {MODEL_BYTES} bytes")));
+    }
     let stream_options = match fields.stream_options {
         Some(raw) if raw.get() != "null" => serde_json::from_str(raw.get())
             .map_err(|error| wrong_type("stream_options", &format!("must be an object: {error}")))?,
         _ => StreamOptions::default(),
     };
-    // Which of them counts is the provider's affair; the largest is the safe guess.
-    let caps = [fields.max_completion_tokens, fields.max_tokens, fields.max_output_tokens];
-    let cap = caps.into_iter().flatten().max();
+    // A cap that the provider does not read must not make a request look cheap.
+    let cap = match operation {
+        Operation::ChatCompletions => fields.max_completion_tokens.max(fields.max_tokens),
+        Operation::Messages => fields.max_tokens,
+        Operation::Models | Operation::Probe | Operation::Passthrough => {
+            fields.max_output_tokens.max(fields.max_completion_tokens).max(fields.max_tokens)
+        }
+    };
     let first_field = body.iter().position(|&byte| byte == b'{').map_or(0, |brace| brace + 1);
     Ok(Head {
         model: model.map(Cow::into_owned),
         model_span: fields.model.and_then(|raw| span(body, raw)),
         stream: fields.stream.unwrap_or(false),
-        max_tokens: cap.map(|tokens| tokens.saturating_mul(fields.n.unwrap_or(1).max(1))),
+        max_tokens: cap,
+        choices: fields.n.max(fields.best_of).unwrap_or(1).max(1),
         include_usage: stream_options.include_usage.unwrap_or(false),
         stream_options_span: fields.stream_options.and_then(|raw| span(body, raw)),
         first_field,
@@ -129,6 +146,55 @@ impl Head {
     fn insert(&self, field: String) -> Edit {
         let comma = if self.is_empty { "" } else { "," };
         Edit { span: self.first_field..self.first_field, text: field + comma }
+    }
+}
+
+/// The longest name of a model. It travels in headers, errors and the ledger.
+const MODEL_BYTES: usize = 256;
+
+/// The fields that decide where a request goes and what it costs.
+const KNOWN: [&str; 12] = [
+    "model",
+    "messages",
+    "system",
+    "stream",
+    "stream_options",
+    "max_tokens",
+    "max_completion_tokens",
+    "max_output_tokens",
+    "n",
+    "best_of",
+    "tools",
+    "input",
+];
+
+/// Refuses fields whose names are ours but for the case of their letters: some servers take `Model` for `model`, and the
+/// last of the two wins.
+fn look_alikes(body: &[u8]) -> Result<(), ClientError> {
+    struct Keys;
+    impl<'de> Visitor<'de> for Keys {
+        type Value = Option<String>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut found = None;
+            while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+                map.next_value::<IgnoredAny>()?;
+                if KNOWN.iter().any(|known| *known != key && known.eq_ignore_ascii_case(&key)) {
+                    found = Some(key.into_owned());
+                }
+            }
+            Ok(found)
+        }
+    }
+    let found = serde_json::Deserializer::from_slice(body).deserialize_map(Keys);
+    match found.map_err(|error| invalid_json(&error))? {
+        None => Ok(()),
+        Some(field) => {
+            let right = field.to_ascii_lowercase();
+            Err(wrong_type(&field, &format!("is no field of this API; did you mean {right}?")))
+        }
     }
 }
 
@@ -191,58 +257,93 @@ mod tests {
     #[test]
     fn reads_what_routing_needs_and_nothing_else() {
         let body = br#"{"messages":[{"role":"user","content":"hi"}], "model" : "gpt-4o", "stream":true, "max_tokens":7,"n":2}"#;
-        let head = read(body).unwrap();
+        let head = read(Operation::ChatCompletions, body).unwrap();
         assert_eq!(head.model.as_deref(), Some("gpt-4o"));
         assert_eq!(&body[head.model_span.clone().unwrap()], b"\"gpt-4o\"");
         assert!(head.stream);
-        assert_eq!(head.max_tokens, Some(14));
+        assert_eq!((head.max_tokens, head.choices), (Some(7), 2));
         assert!(!head.include_usage);
     }
 
     #[test]
     fn broken_json_says_where() {
-        let error = read(b"{\"model\": \"x\",\n \"stream\": tru}").unwrap_err();
+        let error = read(Operation::ChatCompletions, b"{\"model\": \"x\",\n \"stream\": tru}").unwrap_err();
         assert_eq!(error.status(), 400);
         assert!(error.message.contains("line 2 column"), "{}", error.message);
-        assert!(read(b"[]").is_err());
-        assert!(read(b"").is_err());
-        assert_eq!(read(br#"{"model": 5}"#).unwrap_err().param.as_deref(), Some("model"));
+        assert!(read(Operation::ChatCompletions, b"[]").is_err());
+        assert!(read(Operation::ChatCompletions, b"").is_err());
+        assert_eq!(
+            read(Operation::ChatCompletions, br#"{"model": 5}"#).unwrap_err().param.as_deref(),
+            Some("model")
+        );
+    }
+
+    #[test]
+    fn a_cap_of_another_api_is_none() {
+        let body = br#"{"model":"m","max_output_tokens":1,"max_completion_tokens":5}"#;
+        assert_eq!(read(Operation::ChatCompletions, body).unwrap().max_tokens, Some(5));
+        assert_eq!(read(Operation::Messages, body).unwrap().max_tokens, None);
+        assert_eq!(read(Operation::Passthrough, body).unwrap().max_tokens, Some(5));
+    }
+
+    #[test]
+    fn a_field_in_other_letters_is_refused() {
+        for body in
+            [r#"{"model":"a","MODEL":"b"}"#, r#"{"messages":[],"Messages":[]}"#, r#"{"Max_Tokens":9}"#]
+        {
+            let error = read(Operation::ChatCompletions, body.as_bytes()).unwrap_err();
+            assert!(error.message.contains("did you mean"), "{body}: {}", error.message);
+        }
     }
 
     #[test]
     fn a_model_given_twice_is_refused() {
-        assert!(read(br#"{"model":"cheap","model":"dear"}"#).unwrap_err().message.contains("duplicate"));
+        assert!(
+            read(Operation::ChatCompletions, br#"{"model":"cheap","model":"dear"}"#)
+                .unwrap_err()
+                .message
+                .contains("duplicate")
+        );
     }
 
     #[test]
     fn asking_for_usage_keeps_the_rest_of_the_body() {
         let body = r#"{"model":"a","stream":true}"#;
-        let edit = read(body.as_bytes()).unwrap().ask_for_usage(body.as_bytes()).unwrap();
+        let edit = read(Operation::ChatCompletions, body.as_bytes())
+            .unwrap()
+            .ask_for_usage(body.as_bytes())
+            .unwrap();
         assert_eq!(
             edited(body, edit),
             r#"{"stream_options":{"include_usage":true},"model":"a","stream":true}"#
         );
         let body = r#"{"stream_options": {"include_obfuscation":false}, "model":"a"}"#;
-        let edit = read(body.as_bytes()).unwrap().ask_for_usage(body.as_bytes()).unwrap();
+        let edit = read(Operation::ChatCompletions, body.as_bytes())
+            .unwrap()
+            .ask_for_usage(body.as_bytes())
+            .unwrap();
         assert_eq!(
             edited(body, edit),
             r#"{"stream_options": {"include_obfuscation":false,"include_usage":true}, "model":"a"}"#
         );
         let body = r#"{"stream_options":null,"model":"a"}"#;
-        let edit = read(body.as_bytes()).unwrap().ask_for_usage(body.as_bytes()).unwrap();
+        let edit = read(Operation::ChatCompletions, body.as_bytes())
+            .unwrap()
+            .ask_for_usage(body.as_bytes())
+            .unwrap();
         assert_eq!(edited(body, edit), r#"{"stream_options":{"include_usage":true},"model":"a"}"#);
         let body = br#"{"stream_options":{"include_usage":true}}"#;
-        assert_eq!(read(body).unwrap().ask_for_usage(body), None);
+        assert_eq!(read(Operation::ChatCompletions, body).unwrap().ask_for_usage(body), None);
     }
 
     #[test]
     fn the_model_is_replaced_where_it_stands() {
         let body = r#"{"model":"a\"b","x":1}"#;
-        let head = read(body.as_bytes()).unwrap();
+        let head = read(Operation::ChatCompletions, body.as_bytes()).unwrap();
         assert_eq!(head.model.as_deref(), Some("a\"b"));
         assert_eq!(edited(body, head.set_model("c\"d")), r#"{"model":"c\"d","x":1}"#);
         for (body, expected) in [(r#"{"x":1}"#, r#"{"model":"m","x":1}"#), ("{ }", r#"{"model":"m" }"#)] {
-            let head = read(body.as_bytes()).unwrap();
+            let head = read(Operation::ChatCompletions, body.as_bytes()).unwrap();
             assert_eq!(edited(body, head.set_model("m")), expected);
         }
     }

@@ -21,6 +21,8 @@ pub struct Prompt<'a> {
     pub tools: Option<&'a str>,
     /// The schema that the answer must have, as JSON text.
     pub response_format: Option<&'a str>,
+    /// Every text of the request that stands in no message: definitions of tools, schemas, and whatever a vendor adds.
+    pub rest: Message<'a>,
 }
 
 /// One message.
@@ -32,6 +34,8 @@ pub struct Message<'a> {
     pub name: Option<Cow<'a, str>>,
     /// Every text in the message, in order: its content, calls of tools, their results.
     pub texts: Vec<Cow<'a, str>>,
+    /// Which of them are its content proper: what a model reads one after another.
+    pub spoken: Vec<usize>,
     /// How many calls of tools the message makes.
     pub tool_calls: usize,
     /// Images, each with whether only a coarse look was asked for.
@@ -55,8 +59,9 @@ pub fn read(body: &[u8]) -> Result<Prompt<'_>, ClientError> {
     let fields: Fields<'_> = object(body)?;
     let mut prompt = Prompt {
         messages: Vec::new(),
-        tools: fields.tools.or(fields.functions).map(RawValue::get).filter(|text| *text != "null"),
-        response_format: fields.response_format.map(RawValue::get).filter(|text| *text != "null"),
+        tools: fields.tools.or(fields.functions),
+        response_format: fields.response_format,
+        rest: fields.rest,
     };
     if let Some(mut system) = fields.system {
         system.role = Cow::Borrowed("system");
@@ -91,24 +96,99 @@ pub fn read_any(body: &[u8]) -> Result<Prompt<'_>, ClientError> {
     Ok(Prompt { messages: vec![message], ..Prompt::default() })
 }
 
-#[derive(Deserialize)]
+#[derive(Default)]
 struct Fields<'a> {
-    #[serde(borrow, default)]
     messages: Option<Vec<Message<'a>>>,
-    #[serde(borrow, default, deserialize_with = "system")]
     system: Option<Message<'a>>,
-    #[serde(borrow, default)]
-    tools: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    functions: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    response_format: Option<&'a RawValue>,
+    tools: Option<&'a str>,
+    functions: Option<&'a str>,
+    response_format: Option<&'a str>,
+    rest: Message<'a>,
 }
 
-fn system<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Message<'a>>, D::Error> {
-    let mut message = Message::default();
-    Collect { into: &mut message, key: "content", keys_are_text: false }.deserialize(deserializer)?;
-    Ok((!message.texts.is_empty()).then_some(message))
+impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FieldsVisitor;
+        impl<'de> Visitor<'de> for FieldsVisitor {
+            type Value = Fields<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut fields = Fields::default();
+                while let Some(Text(key)) = map.next_key()? {
+                    match key.as_ref() {
+                        "messages" => {
+                            if fields.messages.is_some() {
+                                return Err(de::Error::duplicate_field("messages"));
+                            }
+                            fields.messages =
+                                map.next_value::<Option<Messages<'de>>>()?.map(|messages| messages.0);
+                        }
+                        "system" => {
+                            if fields.system.is_some() {
+                                return Err(de::Error::duplicate_field("system"));
+                            }
+                            let mut message = Message::default();
+                            map.next_value_seed(Collect::content(&mut message))?;
+                            fields.system = (!message.texts.is_empty()).then_some(message);
+                        }
+                        "model" => {
+                            map.next_value::<IgnoredAny>()?;
+                        }
+                        "tools" => fields.tools = fields.raw(map.next_value()?),
+                        "functions" => fields.functions = fields.raw(map.next_value()?),
+                        "response_format" => fields.response_format = fields.raw(map.next_value()?),
+                        _ => map.next_value_seed(Collect {
+                            into: &mut fields.rest,
+                            key: &key,
+                            keys_are_text: false,
+                        })?,
+                    }
+                }
+                Ok(fields)
+            }
+        }
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+impl<'a> Fields<'a> {
+    /// Keeps the JSON, whose structure is counted, and lists its texts.
+    fn raw(&mut self, raw: &'a RawValue) -> Option<&'a str> {
+        let collect = Collect { into: &mut self.rest, key: "", keys_are_text: true };
+        // What was parsed once parses again.
+        let _ = collect.deserialize(&mut serde_json::Deserializer::from_str(raw.get()));
+        (raw.get() != "null").then_some(raw.get())
+    }
+}
+
+/// The most messages of one request, as Anthropic limits them: each takes memory that a wasm VM never gives back.
+const MESSAGES: usize = 100_000;
+
+struct Messages<'a>(Vec<Message<'a>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Messages<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct MessagesVisitor;
+        impl<'de> Visitor<'de> for MessagesVisitor {
+            type Value = Messages<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of messages")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut messages = Vec::new();
+                while let Some(message) = seq.next_element()? {
+                    if messages.len() == MESSAGES {
+                        return Err(de::Error::custom(format_args!("more than {MESSAGES} messages")));
+                    }
+                    messages.push(message);
+                }
+                Ok(Messages(messages))
+            }
+        }
+        deserializer.deserialize_seq(MessagesVisitor)
+    }
 }
 
 /// A string borrowed from the input where it holds no escapes.
@@ -204,6 +284,13 @@ impl<'de> DeserializeSeed<'de> for Collect<'_, 'de, '_> {
     }
 }
 
+impl<'m, 'de> Collect<'m, 'de, 'static> {
+    /// The content of a message.
+    fn content(into: &'m mut Message<'de>) -> Self {
+        Self { into, key: "content", keys_are_text: false }
+    }
+}
+
 impl<'de> Collect<'_, 'de, '_> {
     fn text(self, text: Cow<'de, str>) {
         if self.key == "detail"
@@ -213,6 +300,9 @@ impl<'de> Collect<'_, 'de, '_> {
             *image = ImageDetail::Low;
         }
         if self.keys_are_text || !is_reference(self.key) {
+            if matches!(self.key, "content" | "text" | "input_text") {
+                self.into.spoken.push(self.into.texts.len());
+            }
             self.into.texts.push(text);
         }
     }
@@ -396,6 +486,15 @@ mod tests {
     }
 
     #[test]
+    fn text_outside_the_messages_is_seen() {
+        let body = br#"{"messages":[],"model":"m","tools":[{"function":{"description":"a","parameters":{"b":1}}}],"stop":["c"],
+            "prediction":{"type":"content","content":"d"}}"#;
+        let prompt = read(body).unwrap();
+        assert_eq!(prompt.rest.texts.join("|"), "function|description|a|parameters|b|c|d");
+        assert!(prompt.tools.is_some());
+    }
+
+    #[test]
     fn any_other_body_is_one_message() {
         let body = br#"{"model":"m","prompt":[{"role":"user","content":"psst"}]}"#;
         assert_eq!(read_any(body).unwrap().messages[0].texts.join("|"), "m|user|psst");
@@ -418,6 +517,12 @@ mod tests {
             let error = read(body.as_bytes()).unwrap_err();
             assert_eq!(error.status(), 400, "{body}");
         }
+    }
+
+    #[test]
+    fn too_many_messages_are_refused() {
+        let body = format!(r#"{{"messages":[{}{{}}]}}"#, "{},".repeat(MESSAGES));
+        assert!(read(body.as_bytes()).unwrap_err().message.contains("more than 100000 messages"));
     }
 
     #[test]

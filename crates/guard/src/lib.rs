@@ -4,7 +4,6 @@
 //! have neither look-around nor back-references. (Source: <https://docs.rs/regex/latest/regex/#untrusted-input>.)
 
 use regex::{Regex, RegexBuilder};
-use std::borrow::Cow;
 use weirgate_contract::filter_config::{GuardAction, GuardRule, GuardScope, PromptGuard};
 use weirgate_dialect::prompt::{Message, Prompt};
 
@@ -66,7 +65,9 @@ impl Guard {
     pub fn check(&self, prompt: &Prompt<'_>) -> Result<(), Refusal> {
         let messages = &prompt.messages;
         for rule in self.rules.iter().filter(|rule| rule.action == GuardAction::Deny) {
-            if rule.looked_at(messages).any(|message| rule.matches(message)) {
+            let looked_at: Vec<&Message<'_>> = rule.looked_at(messages).collect();
+            let mut each = looked_at.iter().copied().chain([&prompt.rest]);
+            if each.any(|message| rule.matches(message)) || rule.matches_joined(&looked_at) {
                 return Err(Refusal::Denied(rule.name.clone()));
             }
         }
@@ -119,15 +120,26 @@ impl Rule {
     /// Looks at each text of a message and at all of them joined: a model reads the parts of a message as one, so a
     /// word cut in two by a part's end is still that word.
     fn matches(&self, message: &Message<'_>) -> bool {
-        if message.texts.iter().any(|text| self.pattern.is_match(text)) {
+        let mut texts = message.texts.iter().chain(&message.name);
+        if texts.any(|text| self.pattern.is_match(text)) {
             return true;
         }
-        message.texts.len() > 1 && self.pattern.is_match(&join(&message.texts))
+        if message.texts.len() < 2 {
+            return false;
+        }
+        let all: String = message.texts.iter().map(AsRef::as_ref).collect();
+        self.pattern.is_match(&all)
     }
-}
 
-fn join(texts: &[Cow<'_, str>]) -> String {
-    texts.iter().map(AsRef::as_ref).collect()
+    /// Looks at what one speaker says in a row, which a provider may be sent as one message.
+    fn matches_joined(&self, messages: &[&Message<'_>]) -> bool {
+        messages.chunk_by(|a, b| a.role == b.role).any(|row| {
+            let spoken =
+                row.iter().flat_map(|message| message.spoken.iter().filter_map(|at| message.texts.get(*at)));
+            let parts: Vec<&str> = spoken.map(AsRef::as_ref).collect();
+            parts.len() > 1 && self.pattern.is_match(&parts.concat())
+        })
+    }
 }
 
 #[cfg(test)]
@@ -158,6 +170,24 @@ mod tests {
         let parts =
             r#"[{"role":"user","content":[{"type":"text","text":"pro"},{"type":"text","text":"ject x"}]}]"#;
         assert!(check(&guard, parts).is_err());
+    }
+
+    #[test]
+    fn a_word_is_seen_across_unknown_fields_and_messages_in_a_row() {
+        let guard = guard(r#"[{"name":"secret","action":"deny","pattern":"project x"}]"#);
+        let hidden = r#"[{"role":"user","content":[{"type":"text","text":"project","zz":"ZZZ"},{"type":"text","text":" x"}]}]"#;
+        assert!(check(&guard, hidden).is_err());
+        assert!(
+            check(&guard, r#"[{"role":"user","content":"project"},{"role":"user","content":" x"}]"#).is_err()
+        );
+        assert!(check(&guard, r#"[{"role":"user","name":"project x","content":"hi"}]"#).is_err());
+    }
+
+    #[test]
+    fn a_tool_is_part_of_the_prompt() {
+        let guard = guard(r#"[{"name":"secret","action":"deny","pattern":"project x","roles":["user"]}]"#);
+        let body = br#"{"messages":[],"tools":[{"type":"function","function":{"name":"f","description":"project x"}}]}"#;
+        assert!(guard.check(&prompt::read(body).unwrap()).is_err());
     }
 
     #[test]

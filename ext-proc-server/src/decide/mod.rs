@@ -83,6 +83,7 @@ struct Headers {
     key_digest: Option<String>,
     input_tokens: Option<String>,
     max_tokens: Option<String>,
+    choices: Option<String>,
     probe: Option<String>,
     chain: Option<String>,
 }
@@ -100,6 +101,7 @@ impl Headers {
                 header::KEY_DIGEST => &mut read.key_digest,
                 header::INPUT_TOKENS => &mut read.input_tokens,
                 header::MAX_TOKENS => &mut read.max_tokens,
+                header::CHOICES => &mut read.choices,
                 header::PROBE => &mut read.probe,
                 header::CHAIN => &mut read.chain,
                 _ => continue,
@@ -122,6 +124,7 @@ impl Headers {
             key_digest: self.key_digest.as_deref().and_then(crate::config::hex_digest),
             input_tokens: number(&self.input_tokens).unwrap_or(0),
             max_tokens: number(&self.max_tokens),
+            choices: number(&self.choices).unwrap_or(1),
         }
     }
 }

@@ -29,8 +29,10 @@ pub struct Question {
     pub key_digest: Option<[u8; 32]>,
     /// Tokens counted in the prompt.
     pub input_tokens: u64,
-    /// The client's cap on generated tokens.
+    /// The client's cap on the tokens of one answer.
     pub max_tokens: Option<u64>,
+    /// How many answers it wants.
+    pub choices: u64,
 }
 
 /// Where a request goes and what it may cost.
@@ -132,7 +134,7 @@ impl Policy {
         let order = self.order(question, key)?;
         // A call without a model generates nothing; any other may generate until its cap.
         let default = if question.model.is_empty() { 0 } else { self.config.default_output_tokens };
-        let output_tokens = question.max_tokens.unwrap_or(default);
+        let output_tokens = question.max_tokens.unwrap_or(default).saturating_mul(question.choices);
         let worst = order
             .prices
             .iter()
@@ -265,6 +267,7 @@ keys:
             key_digest: None,
             input_tokens: 1_000,
             max_tokens: Some(100),
+            choices: 1,
         }
     }
 

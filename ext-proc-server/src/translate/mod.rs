@@ -141,7 +141,7 @@ impl Attempt {
         let kind = if answer.is_event_stream() { "text/event-stream" } else { "application/json" };
         let mut set = vec![set_header("content-type", kind)];
         if !self.dropped.is_empty() {
-            set.push(set_header(response_header::DROPPED, &self.dropped.join(",")));
+            set.push(set_header(response_header::DROPPED, &header_list(&self.dropped)));
         }
         let whole = !answer.is_event_stream();
         self.answer = Some(answer);
@@ -176,6 +176,27 @@ impl Attempt {
     }
 }
 
+/// Names of fields, some of which the client chose, as a header may hold them: printable and short.
+fn header_list(fields: &[String]) -> String {
+    const NAME: usize = 64;
+    const ALL: usize = 1024;
+    let mut list = String::new();
+    for field in fields {
+        let plain =
+            |character: char| if character.is_ascii_graphic() && character != ',' { character } else { '?' };
+        let name: String = field.chars().take(NAME).map(plain).collect();
+        if list.len() + name.len() >= ALL {
+            list.push_str(",...");
+            break;
+        }
+        if !list.is_empty() {
+            list.push(',');
+        }
+        list.push_str(&name);
+    }
+    list
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,6 +207,14 @@ mod tests {
             metadata.insert(*key, value.parse().unwrap());
         }
         Job::read(&metadata)
+    }
+
+    #[test]
+    fn names_of_dropped_fields_cannot_break_a_header() {
+        let fields = ["metadata.a\r\nset-cookie: x".to_owned(), "seed".to_owned()];
+        assert_eq!(header_list(&fields), "metadata.a??set-cookie:?x,seed");
+        let many = vec!["x".repeat(100_000); 40];
+        assert!(header_list(&many).len() < 1100);
     }
 
     #[test]

@@ -167,7 +167,19 @@ pub fn is_media(content_type: &str) -> bool {
 /// content type, so what a client calls a picture is one only if it does not look like this. `None`: nothing is here yet.
 pub fn may_be_json(body: &[u8]) -> Option<bool> {
     let start = body.trim_ascii_start();
-    let marks: [&[u8]; 7] = [b"{", b"[", b"\"", b"\xEF\xBB\xBF", b"\xFF\xFE", b"\xFE\xFF", b"\0"];
+    let marks: [&[u8]; 11] = [
+        b"{",
+        b"[",
+        b"\"",
+        b"\xEF\xBB\xBF",
+        b"\xFF\xFE",
+        b"\xFE\xFF",
+        b"\0{",
+        b"\0[",
+        b"\0 ",
+        b"\0\n",
+        b"\0\0\0{",
+    ];
     (!start.is_empty()).then(|| marks.iter().any(|mark| start.starts_with(mark)))
 }
 

@@ -37,7 +37,7 @@ pub(crate) fn classify(method: &str, path: &str, anthropic: bool) -> Class {
 fn model_in_path(path: &str) -> Option<String> {
     let (_, rest) = path.split_once("/models/")?;
     let model = rest.split([':', '/']).next()?;
-    (!model.is_empty()).then(|| model.to_owned())
+    (1..=256).contains(&model.len()).then(|| model.to_owned())
 }
 
 /// The path below `/v1` or Gemini's `/v1beta`; clients that leave the version out are understood too.

@@ -4,7 +4,7 @@
 
 use weirgate_contract::filter_config::Upstream;
 use weirgate_contract::filter_state;
-use weirgate_dialect::head;
+use weirgate_dialect::{Operation, head};
 use weirgate_filter_host::{Flow, Host, edit_request};
 
 /// Sets the path; keeps the headers until the body is here if the model must be replaced.
@@ -24,7 +24,7 @@ pub(crate) fn body(host: &dyn Host, upstream: &Upstream, end: bool) -> Flow {
         return Flow::Hold;
     }
     let body = host.request_body();
-    match head::read(&body) {
+    match head::read(Operation::Passthrough, &body) {
         Ok(head) if head.model.as_ref().is_some_and(|current| current != model) => {
             edit_request(host, body, head.set_model(model));
         }

@@ -12,6 +12,9 @@ use weirgate_filter_host::{Flow, Host, edit_request, is_media, may_be_json, refu
 /// What one token takes in the bodies of calls that are not counted. Few texts have more tokens.
 const BYTES_A_TOKEN: usize = 3;
 
+/// The longest name of a provider or a model that a header may choose.
+const NAME_BYTES: usize = 256;
+
 /// What is known of one request so far.
 #[derive(Debug)]
 pub(crate) struct Request {
@@ -135,10 +138,12 @@ impl Request {
             return Flow::Hold;
         }
         let body = host.request_body();
-        match head::read(&body) {
+        match head::read(self.head.operation, &body) {
             Ok(read) => self.read(host, body, &read),
             // A call that nobody here knows may send what it likes.
-            Err(_) if self.head.operation == Operation::Passthrough => self.finish(host),
+            Err(error) if self.head.operation == Operation::Passthrough && error.code == "invalid_json" => {
+                self.finish(host);
+            }
             Err(error) => return self.refuse(host, &error),
         }
         if self.head.model.is_empty() && self.head.operation != Operation::Passthrough {
@@ -168,6 +173,9 @@ impl Request {
         }
         if let Some(tokens) = read.max_tokens {
             host.set_request_header(header::MAX_TOKENS, Some(&tokens.to_string()));
+        }
+        if read.choices > 1 {
+            host.set_request_header(header::CHOICES, Some(&read.choices.to_string()));
         }
         self.finish(host);
     }
@@ -212,7 +220,7 @@ fn choose(headers: &[(String, String)], rules: &[HeaderRule]) -> Choice {
     let get = |name: &str| {
         headers
             .iter()
-            .find(|(header, value)| header == name && !value.is_empty())
+            .find(|(header, value)| header == name && (1..=NAME_BYTES).contains(&value.len()))
             .map(|(_, value)| value.clone())
     };
     let mut choice = Choice { provider: get(header::PROVIDER), model: get(header::MODEL) };

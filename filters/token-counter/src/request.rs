@@ -2,7 +2,7 @@
 
 use crate::Shared;
 use weirgate_contract::request_header as header;
-use weirgate_dialect::{Dialect, head, prompt};
+use weirgate_dialect::{Dialect, Operation, head, prompt};
 use weirgate_filter_host::{Flow, Host, edit_request, refuse, tell_refusal};
 use weirgate_tokens::chat;
 use weirgate_tokens::encoding::Encoding;
@@ -45,7 +45,12 @@ impl Prompt {
         let selected = host.request_header(header::MODEL);
         let stream = host.request_header(header::STREAM).is_some();
         let ask = shared.include_usage && self.dialect == Dialect::OpenAi;
-        let head = if selected.is_none() || (stream && ask) { head::read(&body).ok() } else { None };
+        let operation = match self.dialect {
+            Dialect::Anthropic => Operation::Messages,
+            Dialect::OpenAi | Dialect::Gemini => Operation::ChatCompletions,
+        };
+        let head =
+            if selected.is_none() || (stream && ask) { head::read(operation, &body).ok() } else { None };
         let model =
             selected.or_else(|| head.as_ref().and_then(|head| head.model.clone())).unwrap_or_default();
         self.counting = shared.counting(&model);
