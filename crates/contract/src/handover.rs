@@ -7,6 +7,8 @@ use weirgate_dialect::{Dialect, Operation};
 /// What `provider-select` read from a request. Record needs it for requests that decide never saw.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestHead {
+    /// The id of the request, and of its reservation.
+    pub id: String,
     /// The client's dialect.
     pub dialect: Dialect,
     /// What is asked for.
@@ -28,7 +30,7 @@ pub struct RequestHead {
 /// What decide settled on. Record needs it to settle the reservation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
-    /// The reservation to settle: unique per request, chosen by decide, never by a client.
+    /// The reservation to settle: unique per request, never chosen by a client.
     pub id: String,
     /// The name of the key; empty if none was accepted.
     #[serde(default, skip_serializing_if = "String::is_empty")]

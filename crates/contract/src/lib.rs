@@ -10,6 +10,9 @@ pub mod handover;
 pub mod request_header {
     /// The prefix that belongs to Weirgate.
     pub const PREFIX: &str = "x-weirgate-";
+    /// The id of the request, made by `provider-select`: the reservation's, also where decide's answer is lost because the
+    /// client has left meanwhile.
+    pub const ID: &str = "x-weirgate-id";
     /// The provider chosen by the client or by a header rule. Absent: decide chooses.
     pub const PROVIDER: &str = "x-weirgate-provider";
     /// The model asked for, from the body, the client's header or a header rule.

@@ -33,7 +33,7 @@ fn decide(gateway: &Gateway, headers: &Headers) -> ProcessingResponse {
         };
     }
     let mut decision = Decision {
-        id: uuid::Uuid::now_v7().simple().to_string(),
+        id: headers.id.clone().unwrap_or_else(|| uuid::Uuid::now_v7().simple().to_string()),
         model: question.model.clone(),
         input_tokens: question.input_tokens,
         ..Decision::default()
@@ -76,6 +76,7 @@ fn not_found() -> ClientError {
 #[derive(Debug, Default)]
 struct Headers {
     method: Option<String>,
+    id: Option<String>,
     dialect: Option<String>,
     operation: Option<String>,
     model: Option<String>,
@@ -94,6 +95,7 @@ impl Headers {
         for entry in headers.headers.iter().flat_map(|map| &map.headers) {
             let field = match entry.key.as_str() {
                 ":method" => &mut read.method,
+                header::ID => &mut read.id,
                 header::DIALECT => &mut read.dialect,
                 header::OPERATION => &mut read.operation,
                 header::MODEL => &mut read.model,

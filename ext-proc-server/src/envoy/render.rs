@@ -380,10 +380,10 @@ fn translate(config: &Config, from: Dialect, provider: &Provider, model: &str) -
                 "response_body_mode": "STREAMED",
                 "response_trailer_mode": "SKIP",
             },
-            // A whole answer is held until it is translated, since that may fail.
-            "allow_mode_override": true,
             "status_on_error": {"code": "ServiceUnavailable"},
-            "forward_rules": {"allowed_headers": {"patterns": [{"exact": ":status"}, {"exact": "content-type"}]}},
+            "forward_rules": {"allowed_headers": {"patterns": [
+                {"exact": ":status"}, {"exact": "content-type"}, {"exact": "content-encoding"},
+            ]}},
             // What decide reserved.
             "metadata_options": {"forwarding_namespaces": {"untyped": [metadata::NAMESPACE]}},
         },

@@ -56,6 +56,14 @@ impl Entry {
         }
     }
 
+    /// The id of the request, known also where decide's answer was lost.
+    pub(super) fn id(&self) -> &str {
+        match &self.head {
+            Some(head) if self.decision.id.is_empty() => &head.id,
+            _ => &self.decision.id,
+        }
+    }
+
     pub(super) fn operation(&self) -> Operation {
         self.head.as_ref().map_or(Operation::Passthrough, |head| head.operation)
     }
@@ -85,7 +93,7 @@ impl Entry {
         let error = error.or_else(|| (self.status >= 400).then(failed));
         Line {
             time_ms: self.start.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64,
-            id: self.decision.id.clone(),
+            id: self.id().to_owned(),
             request_id: self.request_id.clone(),
             key,
             model,

@@ -34,9 +34,13 @@ fn one(gateway: &Gateway, entry: Entry) {
     let cluster = policy.cluster(&entry.cluster);
     let mut line = entry.line(&policy, cluster);
     let price = policy.config().prices.get(&line.upstream_model);
-    let settled = gateway.store.settle(&entry.decision.id, |reserved| {
+    let settled = gateway.store.settle(entry.id(), |reserved| {
         if line.source == CountSource::Reserved {
-            return (reserved.request.tokens, reserved.request.micros);
+            // At least what was reserved, and more if more was seen to pass.
+            let seen = Usage { input: entry.decision.input_tokens, ..line.usage };
+            line.cost_micros = price.map_or(0, |price| price.cost(&seen, "")).max(reserved.request.micros);
+            let tokens = seen.total_input().saturating_add(seen.total_output());
+            return (tokens.max(reserved.request.tokens), line.cost_micros);
         }
         line.cost_micros = price.map_or(0, |price| price.cost(&line.usage, &line.tier));
         (line.usage.total_input().saturating_add(line.usage.total_output()), line.cost_micros)
@@ -45,13 +49,9 @@ fn one(gateway: &Gateway, entry: Entry) {
         Some(reserved) if line.source == CountSource::Reserved && reserved.request.tokens == 0 => {
             line.source = CountSource::Nothing;
         }
-        Some(reserved) if line.source == CountSource::Reserved => {
-            line.cost_micros = reserved.request.micros;
-            line.usage = Usage {
-                input: entry.decision.input_tokens,
-                output: entry.decision.output_tokens,
-                ..Usage::default()
-            };
+        Some(_) if line.source == CountSource::Reserved => {
+            line.usage.input = entry.decision.input_tokens;
+            line.usage.output = line.usage.output.max(entry.decision.output_tokens);
         }
         Some(_) => {}
         // Refused before anything was reserved, or settled by its expiry: nothing is left to charge.

@@ -14,7 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tonic::metadata::MetadataMap;
 use weirgate_contract::{response_header, translate_metadata as about};
 use weirgate_dialect::Dialect;
-use weirgate_dialect::error::ClientError;
+use weirgate_dialect::error::{ClientError, ErrorKind};
 use weirgate_dialect::translate::{self, Answer, AnswerOptions, Options, Unsupported};
 
 mod max_output;
@@ -66,13 +66,23 @@ pub(crate) struct Attempt {
     include_usage: bool,
     dropped: Vec<String>,
     answer: Option<Answer>,
+    /// What the client gets in place of an answer that cannot be read.
+    replacement: Option<Vec<u8>>,
     /// The answer went wrong in its middle, and the client was told.
     failed: bool,
 }
 
 impl Attempt {
     pub(crate) fn new(job: Job) -> Self {
-        Self { job, output_cap: None, include_usage: false, dropped: Vec::new(), answer: None, failed: false }
+        Self {
+            job,
+            output_cap: None,
+            include_usage: false,
+            dropped: Vec::new(),
+            answer: None,
+            replacement: None,
+            failed: false,
+        }
     }
 
     /// Answers one message of Envoy.
@@ -119,12 +129,17 @@ impl Attempt {
             let value = if found.raw_value.is_empty() { found.value.as_bytes() } else { &found.raw_value };
             Some(String::from_utf8_lossy(value).into_owned())
         };
-        let kind = get("content-type").unwrap_or_default();
+        let kind = get("content-type").unwrap_or_default().to_ascii_lowercase();
         let is_event_stream = kind.starts_with("text/event-stream");
         let status = get(":status").and_then(|status| status.parse().ok()).unwrap_or(200);
         if status >= 400 && !kind.contains("json") {
             // An error page holds nothing to translate; provider-select puts an error in its place.
             return headers(false, Vec::new(), &[]);
+        }
+        let encoding = get("content-encoding").unwrap_or_default();
+        let plain = encoding.is_empty() || encoding.eq_ignore_ascii_case("identity");
+        if !plain || !(is_event_stream || kind.contains("json")) {
+            return self.replace_answer(&unreadable());
         }
         let options = AnswerOptions {
             status,
@@ -136,23 +151,34 @@ impl Attempt {
         };
         let answer = match Answer::new(self.job.from, self.job.to, options) {
             Ok(answer) => answer,
-            Err(error) => return refuse(self.job.from, &ClientError::from(error)),
+            Err(error) => return self.replace_answer(&ClientError::from(error)),
         };
         let kind = if answer.is_event_stream() { "text/event-stream" } else { "application/json" };
         let mut set = vec![set_header("content-type", kind)];
         if !self.dropped.is_empty() {
             set.push(set_header(response_header::DROPPED, &header_list(&self.dropped)));
         }
-        let whole = !answer.is_event_stream();
         self.answer = Some(answer);
-        let mut reply = headers(false, set, &["content-length", "content-encoding"]);
-        if whole {
-            reply.mode_override = Some(reply::hold_answer());
-        }
-        reply
+        headers(false, set, &["content-length", "content-encoding"])
+    }
+
+    /// Puts an error in the place of an answer of which no byte has gone to the client, so the status can say it. (A reply of
+    /// this filter's own, from the answer's side of an upstream chain, makes Envoy 1.40 crash.)
+    fn replace_answer(&mut self, error: &ClientError) -> ProcessingResponse {
+        tracing::warn!(code = error.code, "a provider's answer could not be translated");
+        self.replacement = Some(error.body(self.job.from).into_bytes());
+        let set = vec![
+            set_header(":status", &error.status().to_string()),
+            set_header("content-type", "application/json"),
+        ];
+        headers(false, set, &["content-length", "content-encoding"])
     }
 
     fn response_body(&mut self, chunk: &HttpBody) -> ProcessingResponse {
+        if let Some(replacement) = &mut self.replacement {
+            let out = if chunk.end_of_stream { std::mem::take(replacement) } else { Vec::new() };
+            return body(false, out);
+        }
         let Some(answer) = &mut self.answer else { return reply::unchanged_body() };
         if self.failed {
             return body(false, Vec::new());
@@ -166,14 +192,19 @@ impl Attempt {
         self.failed = true;
         let error = ClientError::from(error);
         tracing::warn!(code = error.code, "a provider's answer could not be translated");
-        if answer.is_event_stream() {
-            out.extend(error.event(self.job.from).into_bytes());
-            return body(false, out);
-        }
-        // The headers of a whole answer are still held, so the client can be told by the status.
-        let status = set_header(":status", &error.status().to_string());
-        reply::with_headers(body(false, error.body(self.job.from).into_bytes()), vec![status])
+        let text =
+            if answer.is_event_stream() { error.event(self.job.from) } else { error.body(self.job.from) };
+        out.extend(text.into_bytes());
+        body(false, out)
     }
+}
+
+fn unreadable() -> ClientError {
+    ClientError::new(
+        ErrorKind::BadGateway,
+        "invalid_answer",
+        "the provider's answer is in no form that can be read",
+    )
 }
 
 /// Names of fields, some of which the client chose, as a header may hold them: printable and short.

@@ -2,8 +2,6 @@
 
 use crate::decide::set_header;
 use envoy_types::pb::envoy::config::core::v3::HeaderValueOption;
-use envoy_types::pb::envoy::extensions::filters::http::ext_proc::v3::ProcessingMode;
-use envoy_types::pb::envoy::extensions::filters::http::ext_proc::v3::processing_mode::BodySendMode;
 use envoy_types::pb::envoy::service::ext_proc::v3::{
     BodyMutation, BodyResponse, CommonResponse, HeaderMutation, HeadersResponse, ImmediateResponse,
     ProcessingResponse, TrailersResponse, body_mutation::Mutation, processing_response::Response,
@@ -29,21 +27,6 @@ pub(super) fn body(request: bool, bytes: Vec<u8>) -> ProcessingResponse {
         response: Some(CommonResponse { body_mutation: Some(mutation), ..CommonResponse::default() }),
     };
     respond(if request { Response::RequestBody(response) } else { Response::ResponseBody(response) })
-}
-
-/// The mode in which Envoy holds the headers of an answer until its body is whole.
-pub(super) fn hold_answer() -> ProcessingMode {
-    ProcessingMode { response_body_mode: BodySendMode::Buffered.into(), ..ProcessingMode::default() }
-}
-
-/// The same reply to a body that also changes headers, which must still be held.
-pub(super) fn with_headers(mut reply: ProcessingResponse, set: Vec<HeaderValueOption>) -> ProcessingResponse {
-    if let Some(Response::RequestBody(body) | Response::ResponseBody(body)) = &mut reply.response
-        && let Some(response) = &mut body.response
-    {
-        response.header_mutation = Some(HeaderMutation { set_headers: set, ..HeaderMutation::default() });
-    }
-    reply
 }
 
 /// Lets a chunk of the answer pass as it is.

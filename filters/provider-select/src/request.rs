@@ -58,6 +58,8 @@ impl Request {
         {
             host.set_request_header(":path", Some(&path));
         }
+        let id = uuid::Uuid::now_v7().simple().to_string();
+        host.set_request_header(header::ID, Some(&id));
         host.set_request_header(header::DIALECT, Some(dialect.as_str()));
         host.set_request_header(header::OPERATION, Some(operation.as_str()));
         if let Some(digest) = &key_digest {
@@ -71,6 +73,7 @@ impl Request {
         }
         let mut request = Self {
             head: RequestHead {
+                id,
                 dialect,
                 operation,
                 model: model.unwrap_or_default(),
@@ -154,7 +157,9 @@ impl Request {
 
     fn read(&mut self, host: &dyn Host, body: Vec<u8>, read: &head::Head) {
         self.head.stream = read.stream;
-        if let Some(model) = &read.model {
+        // Where the path names the model, the provider obeys the path.
+        let in_path = !self.head.model.is_empty();
+        if let Some(model) = read.model.as_ref().filter(|_| !in_path) {
             self.head.model.clone_from(model);
         }
         if self.head.operation == Operation::Passthrough {
@@ -162,8 +167,6 @@ impl Request {
             let tokens = body.len().div_ceil(BYTES_A_TOKEN);
             host.set_request_header(header::INPUT_TOKENS, Some(&tokens.to_string()));
         }
-        // A model that the path names is not in the body.
-        let in_path = read.model.is_none() && !self.head.model.is_empty();
         if let Some(chosen) = self.chosen_model.take()
             && chosen != self.head.model
             && !in_path
@@ -364,6 +367,15 @@ mod tests {
         let host = FakeHost::request("POST", "/v1/other", &json).with_body("not json");
         assert_eq!(host.run_request(&mut select("")), Flow::Continue);
         assert_eq!(host.request_header("x-weirgate-operation").as_deref(), Some("passthrough"));
+    }
+
+    #[test]
+    fn a_model_in_the_path_goes_before_one_in_the_body() {
+        let path = "/v1beta/models/gemini-2.5-pro:generateContent";
+        let chosen = [("x-weirgate-model", "cheap")];
+        let host = FakeHost::request("POST", path, &chosen).with_body(r#"{"model":"cheap"}"#);
+        host.run_request(&mut select(""));
+        assert_eq!(host.request_header("x-weirgate-model").as_deref(), Some("gemini-2.5-pro"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use weirgate_dialect::answer::{EventKind, Reader, Text};
 use weirgate_dialect::sse::Framer;
 use weirgate_dialect::usage::Usage;
 use weirgate_filter_host::Host;
+use weirgate_tokens::encoding::Encoding;
 use weirgate_tokens::family::Counting;
 
 /// The longest event of a stream that is looked into.
@@ -118,7 +119,10 @@ impl Answer {
             (reported, Some(prompt)) => (self.own_count(prompt, reported), CountSource::Counted),
             (Some(usage), None) => (usage, CountSource::Provider),
             // A call that nobody here can count: what was reserved for it, which is nothing without a model.
-            (None, None) => (Usage::default(), CountSource::Reserved),
+            (None, None) => {
+                let output = count(&self.reader.output, Counting::exact(Encoding::O200k));
+                (Usage { output, ..Usage::default() }, CountSource::Reserved)
+            }
         };
         let tier = self.reader.tier().unwrap_or_default().to_owned();
         Counted { usage, source, tier, complete }
