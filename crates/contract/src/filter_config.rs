@@ -13,6 +13,9 @@ pub struct ProviderSelect {
     /// Leave the client's key in its header. For an Envoy without decide, where nobody else puts a provider's key in.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub keep_credentials: bool,
+    /// The largest request body, in bytes; without it Envoy's own limits hold alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_body: Option<usize>,
     /// Set where the filter stands in the upstream chain of one provider. Such an instance only prepares the request for
     /// that provider.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -17,6 +17,9 @@ use weirgate_dialect::translate::Unsupported;
 
 /// The name of the cluster of the service itself.
 const SERVICE: &str = "weirgate";
+/// What Envoy may hold for one stream. Version 1.40 crashes when a filter of an upstream chain puts more than that into an
+/// answer, so it is four times what translate collects of one.
+const ENVOY_BYTES: u64 = 4 * crate::translate::ANSWER_BYTES as u64;
 /// How long Envoy waits for one message of the service.
 const MESSAGE_TIMEOUT: &str = "1s";
 /// How often Envoy sends access log entries, so that reservations are settled soon.
@@ -90,9 +93,11 @@ impl Filter {
 
     fn configuration(self, config: &Config) -> Value {
         match self {
-            Self::ProviderSelect => {
-                json!(ProviderSelect { rules: config.rules.clone(), ..ProviderSelect::default() })
-            }
+            Self::ProviderSelect => json!(ProviderSelect {
+                rules: config.rules.clone(),
+                max_body: usize::try_from(config.max_body).ok(),
+                ..ProviderSelect::default()
+            }),
             Self::PromptGuard => json!(config.guard),
             Self::TokenCounter => json!(TokenCounter { models: tokenizers(config), include_usage: true }),
         }
@@ -145,7 +150,8 @@ fn listener(config: &Config, paths: &Paths, clusters: &[Cluster]) -> Value {
     json!({
         "name": "weirgate",
         "address": address(&listen),
-        "per_connection_buffer_limit_bytes": config.max_body,
+        // provider-select holds requests to max_body; this one also bounds answers.
+        "per_connection_buffer_limit_bytes": ENVOY_BYTES.max(config.max_body),
         "filter_chains": [{"filters": [{
             "name": "envoy.filters.network.http_connection_manager",
             "typed_config": connection_manager(config, paths, clusters),
@@ -332,7 +338,7 @@ fn provider_cluster(config: &Config, paths: &Paths, cluster: &Cluster) -> Option
         // A provider with IPv6 addresses must be reachable from a network without.
         "dns_lookup_family": "V4_PREFERRED",
         "connect_timeout": seconds(config.timeouts.connect),
-        "per_connection_buffer_limit_bytes": config.max_body,
+        "per_connection_buffer_limit_bytes": ENVOY_BYTES.max(config.max_body),
         "typed_extension_protocol_options": http_options(false, &filters),
         "load_assignment": load_assignment(&name, &endpoint),
     });

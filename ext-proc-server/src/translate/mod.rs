@@ -21,7 +21,7 @@ mod max_output;
 mod reply;
 
 /// The largest plain answer that is collected, in bytes.
-const ANSWER_BYTES: usize = 32 << 20;
+pub(crate) const ANSWER_BYTES: usize = 32 << 20;
 
 /// What Envoy's configuration says of this provider.
 #[derive(Clone, Debug, PartialEq, Eq)]

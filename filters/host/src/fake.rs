@@ -132,6 +132,10 @@ impl Host for FakeHost {
         }
     }
 
+    fn request_body_size(&self) -> usize {
+        self.request_body.borrow().len()
+    }
+
     fn request_body(&self) -> Vec<u8> {
         self.request_body.borrow().clone()
     }

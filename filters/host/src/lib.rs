@@ -29,6 +29,8 @@ pub trait Host {
     fn request_header(&self, name: &str) -> Option<String>;
     /// Sets a request header, or removes it.
     fn set_request_header(&self, name: &str, value: Option<&str>);
+    /// How much of the request body is buffered, in bytes.
+    fn request_body_size(&self) -> usize;
     /// The request body as far as it is buffered.
     fn request_body(&self) -> Vec<u8>;
     /// Replaces the buffered request body. (Envoy can replace all of it, but no part.)

@@ -166,6 +166,10 @@ impl Host for Envoy {
         Self::set_header(MapType::HttpRequestHeaders, name, value);
     }
 
+    fn request_body_size(&self) -> usize {
+        self.body
+    }
+
     fn request_body(&self) -> Vec<u8> {
         self.buffer(BufferType::HttpRequestBody)
     }

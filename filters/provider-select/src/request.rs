@@ -21,6 +21,7 @@ pub(crate) struct Request {
     head: RequestHead,
     /// The model that a header chose in place of the body's.
     chosen_model: Option<String>,
+    max_body: usize,
     /// The client calls the body a file or a picture, and nothing of it is here yet.
     media: bool,
     done: bool,
@@ -82,13 +83,17 @@ impl Request {
                 refused: String::new(),
             },
             chosen_model: choice.model,
+            max_body: config.max_body.unwrap_or(usize::MAX),
             media: false,
             done: false,
         };
         let compressed =
             get("content-encoding").is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity"));
         let media = is_media(get("content-type").unwrap_or_default());
+        let length = get("content-length").and_then(|length| length.parse::<usize>().ok());
+        let too_large = length.is_some_and(|length| length > request.max_body);
         let flow = match operation {
+            _ if too_large => request.refuse(host, &request.too_large()),
             Operation::ChatCompletions | Operation::Messages if end => request.refuse(host, &empty()),
             Operation::Passthrough if end => {
                 request.finish(host);
@@ -126,6 +131,9 @@ impl Request {
     pub(crate) fn body(&mut self, host: &dyn Host, end: bool) -> Flow {
         if self.done {
             return Flow::Continue;
+        }
+        if host.request_body_size() > self.max_body {
+            return self.refuse(host, &self.too_large());
         }
         if self.media {
             match may_be_json(&host.request_body()) {
@@ -203,6 +211,11 @@ impl Request {
         self.head.refused = error.code.to_owned();
         self.tell_record(host);
         refuse(host, self.head.dialect, error)
+    }
+
+    fn too_large(&self) -> ClientError {
+        let message = format!("the request body is over the gateway's limit of {} bytes", self.max_body);
+        ClientError::new(ErrorKind::TooLarge, "request_too_large", message)
     }
 
     fn tell_record(&self, host: &dyn Host) {
@@ -367,6 +380,17 @@ mod tests {
         let host = FakeHost::request("POST", "/v1/other", &json).with_body("not json");
         assert_eq!(host.run_request(&mut select("")), Flow::Continue);
         assert_eq!(host.request_header("x-weirgate-operation").as_deref(), Some("passthrough"));
+    }
+
+    #[test]
+    fn a_body_over_the_limit_is_refused_by_its_length_or_once_it_is_here() {
+        let limit = r#"{"max_body":10}"#;
+        let host = FakeHost::request("POST", "/v1/messages", &[("content-length", "11")]).with_body(CHAT);
+        assert_eq!(select(limit).on_request_headers(&host, false), Flow::Answered);
+        assert_eq!(host.status(), Some(413));
+        let host = FakeHost::request("POST", "/v1/messages", &[]).with_body(CHAT);
+        assert_eq!(host.run_request(&mut select(limit)), Flow::Answered);
+        assert_eq!(host.status(), Some(413));
     }
 
     #[test]
