@@ -6,6 +6,7 @@ from support.gateway import Gateway
 from support.prompts import HELLO
 
 WORDS = 60_000
+MANY = 900_000
 
 
 @pytest.fixture(scope="module")
@@ -23,3 +24,12 @@ def test_a_whole_answer_over_the_buffer_limit_does_not_crash_envoy(narrow_gatewa
         answer = client.chat.completions.create(model=model, messages=HELLO, extra_headers=steer(tokens=WORDS))
         assert answer.usage.completion_tokens == WORDS
         assert client.chat.completions.create(model=model, messages=HELLO).choices
+
+
+def test_a_service_that_falls_behind_does_not_crash_envoy(http):
+    body = {"model": "claude-sonnet-4-5", "messages": HELLO, "max_tokens": MANY}
+    for stream in (False, True):
+        burst = steer(tokens=MANY // 5 if stream else MANY, chunk_bytes=65536)
+        answer = http.post("/v1/chat/completions", json={**body, "stream": stream}, headers=burst)
+        assert answer.status_code == 200, answer.text[:200]
+    assert http.get("/v1/models").status_code == 200

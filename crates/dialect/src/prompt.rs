@@ -370,7 +370,14 @@ impl<'de> Visitor<'de> for Collect<'_, 'de, '_> {
             }
             match key.as_ref() {
                 "type" if !keys_are_text => {
-                    let kind = map.next_value::<Text<'de>>()?.0;
+                    let raw = map.next_value::<&'de RawValue>()?.get();
+                    let Ok(Text(kind)) = serde_json::from_str(raw) else {
+                        // In a schema it may be a list, or a property of that name.
+                        let collect = Collect { into: &mut *into, key: "", keys_are_text };
+                        let nested = collect.deserialize(&mut serde_json::Deserializer::from_str(raw));
+                        nested.map_err(de::Error::custom)?;
+                        continue;
+                    };
                     is_text |= kind == "text";
                     match kind.as_ref() {
                         "tool_use" => into.tool_calls += 1,
@@ -492,6 +499,14 @@ mod tests {
         let prompt = read(body).unwrap();
         assert_eq!(prompt.rest.texts.join("|"), "function|description|a|parameters|b|c|d");
         assert!(prompt.tools.is_some());
+    }
+
+    #[test]
+    fn a_schema_may_have_a_property_named_type() {
+        let body =
+            r#"{"model":"m","text":{"properties":{"type":{"type":["string","null"],"description":"seen"}}}}"#;
+        let prompt = read_any(body.as_bytes()).unwrap();
+        assert!(prompt.messages[0].texts.iter().any(|text| text.contains("seen")), "{prompt:?}");
     }
 
     #[test]

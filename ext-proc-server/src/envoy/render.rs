@@ -59,6 +59,10 @@ pub fn render(config: &Config, paths: &Paths) -> Rendered {
         secrets.filter_map(|(name, provider)| Some(secret(name, provider.api_key.as_ref()?))).collect();
     Rendered(json!({
         "admin": {"address": address(&paths.admin)},
+        // In version 1.40 this takes Envoy down when an external processor in an upstream chain falls behind.
+        "layered_runtime": {"layers": [{"name": "static", "static_layer": {
+            "envoy.reloadable_features.grpc_side_stream_flow_control": false,
+        }}]},
         "static_resources": {
             "listeners": [listener(config, paths, &clusters)],
             "clusters": rendered,
@@ -304,6 +308,8 @@ fn service_cluster(endpoint: &Endpoint) -> Value {
         "name": SERVICE,
         "type": discovery(endpoint),
         "connect_timeout": "1s",
+        // Version 1.40 crashes when translate falls behind and what waits for it is more than this.
+        "per_connection_buffer_limit_bytes": ENVOY_BYTES,
         "typed_extension_protocol_options": http_options(true, &[]),
         "load_assignment": load_assignment(SERVICE, endpoint),
     })

@@ -57,8 +57,18 @@ pub(crate) struct RunArgs {
     /// The folder of the filters.
     #[arg(long, default_value = "target/filters")]
     filters: PathBuf,
-    #[command(flatten)]
-    size: Size,
+    /// Connections of the rows that are not streamed.
+    #[arg(long, short, default_value_t = 16)]
+    connections: usize,
+    /// Requests measured of each of those; slow gateways get fewer.
+    #[arg(long, short = 'n', default_value_t = 20_000)]
+    requests: u64,
+    /// Bytes of the prompt.
+    #[arg(long, default_value_t = 1_000)]
+    prompt_bytes: usize,
+    /// Seconds an answer may take.
+    #[arg(long, default_value_t = 30)]
+    timeout: u64,
 }
 
 /// How much load.

@@ -68,9 +68,9 @@ pub(crate) async fn run(name: &str, args: &RunArgs) -> Result<Vec<Row>, Box<dyn 
         .ok_or_else(|| format!("no such row: {name}"))?;
     let started = stack::start(scenario.stack, args).await?;
     let mut config = LoadConfig {
-        timeout: Duration::from_secs(args.size.timeout),
+        timeout: Duration::from_secs(args.timeout),
         pids: started.pids()?,
-        ..scenario.preset.load(&started.url, &started.key, scenario.model, args.size.prompt_bytes)
+        ..scenario.preset.load(&started.url, &started.key, scenario.model, args.prompt_bytes)
     };
     config.headers.extend(started.headers.iter().cloned());
     let mut rows = Vec::new();
@@ -79,8 +79,8 @@ pub(crate) async fn run(name: &str, args: &RunArgs) -> Result<Vec<Row>, Box<dyn 
         let (connections, requests) = STREAMS;
         rows.push(measure(name, LoadConfig { connections, requests, warmup: 40, ..config }).await?);
     } else {
-        let requests = args.size.requests / scenario.stack.slowness();
-        for (connections, requests) in [(args.size.connections, requests), (1, requests / 4)] {
+        let requests = args.requests / scenario.stack.slowness();
+        for (connections, requests) in [(args.connections, requests), (1, requests / 4)] {
             let config = LoadConfig { connections, requests, warmup: requests / 10, ..config.clone() };
             rows.push(measure(name, config).await?);
         }
