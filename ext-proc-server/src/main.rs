@@ -29,8 +29,9 @@ enum Verb {
         file: File,
         #[command(flatten)]
         filters: Filters,
-        /// Writes a small configuration with this one filter, to be copied from.
-        #[arg(long, value_parser = filter)]
+        /// Writes a small configuration with this one filter, to be copied from: provider-select, prompt-guard or
+        /// token-counter.
+        #[arg(long, value_name = "FILTER", value_parser = filter)]
         only: Option<Filter>,
     },
     /// Runs the service that Envoy calls.

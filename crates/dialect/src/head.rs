@@ -37,7 +37,7 @@ pub struct Head {
 
 #[derive(Deserialize)]
 struct Fields<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "also_null")]
     model: Option<&'a RawValue>,
     #[serde(default)]
     stream: Option<bool>,

@@ -11,6 +11,9 @@ use std::path::Path;
 use weirgate_contract::filter_config::{GuardAction, GuardRule, GuardScope};
 use weirgate_guard::Guard;
 
+/// Who may speak in a message, in any of the dialects.
+const ROLES: [&str; 6] = ["system", "developer", "user", "assistant", "tool", "function"];
+
 /// Where the vendors are, so that a file need not say.
 const OPENAI_URL: &str = "https://api.openai.com/v1";
 const ANTHROPIC_URL: &str = "https://api.anthropic.com/v1";
@@ -360,7 +363,9 @@ impl Reader<'_> {
         let action = fields.need("action", problems).and_then(|node| self.choice(node, &actions));
         let pattern_node = fields.need("pattern", problems);
         let pattern = pattern_node.and_then(|node| self.text(node));
-        let roles = fields.list("roles", problems).iter().filter_map(|node| self.text(node)).collect();
+        let roles = fields.list("roles", problems).iter();
+        // A misspelt role would be a rule that never applies.
+        let roles = roles.filter_map(|node| self.one_of(node, "role", &ROLES)).collect();
         let scopes = [("all", GuardScope::All), ("last", GuardScope::Last)];
         let messages =
             fields.get("messages").map_or(Some(GuardScope::All), |node| self.choice(node, &scopes));
@@ -515,6 +520,13 @@ prices:
         let problems = problems("");
         assert!(problems.iter().any(|problem| problem.contains("providers is missing")));
         assert!(problems.iter().any(|problem| problem.contains("keys is missing")));
+    }
+
+    #[test]
+    fn a_misspelt_role_is_no_rule_that_never_applies() {
+        let text =
+            format!("{GOOD}guard:\n  rules:\n    - {{name: a, action: deny, pattern: x, roles: [usr]}}\n");
+        assert!(problems(&text)[0].contains("did you mean \"user\"?"), "{:#?}", problems(&text));
     }
 
     #[test]

@@ -111,7 +111,7 @@ impl Answer {
         let complete = self.reader.is_complete();
         let (usage, source) = match (reported, prompt) {
             _ if !self.success => (Usage::default(), CountSource::Nothing),
-            (Some(usage), _) if self.reader.usage_is_final() => (usage, CountSource::Provider),
+            (Some(usage), _) if self.reader.usage_is_final() && complete => (usage, CountSource::Provider),
             // What was read is less than what was sent: the reservation is the better guess.
             (_, Some(_)) if self.unread || self.is_cut_short() || self.reader.has_unread_parts() => {
                 (Usage::default(), CountSource::Reserved)
@@ -138,7 +138,10 @@ impl Answer {
         let output = count(&self.reader.output, prompt.counting);
         let reasoning = count(&self.reader.reasoning, prompt.counting);
         match reported {
-            Some(usage) => Usage { output: output.max(usage.output), reasoning, ..usage },
+            // Some providers repeat their usage in every chunk, from 0 on.
+            Some(usage) => {
+                Usage { output: output.max(usage.output), reasoning: reasoning.max(usage.reasoning), ..usage }
+            }
             None => Usage { input: prompt.tokens, output, reasoning, ..Usage::default() },
         }
     }
@@ -280,6 +283,20 @@ mod tests {
         assert_eq!((counted.source, counted.complete), (CountSource::Counted, false));
         assert_eq!(counted.usage.input, 9);
         assert!(counted.usage.output > 0);
+    }
+
+    #[test]
+    fn a_usage_of_0_in_the_first_chunk_is_not_the_last_word() {
+        let (mut counter, host) = request(PLAIN);
+        host.response_headers
+            .borrow_mut()
+            .extend(SSE.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
+        counter.on_response_headers(&host, false);
+        let chunk = r#"data: {"choices":[{"delta":{"content":"some words"}}],"usage":{"prompt_tokens":9,"completion_tokens":0}}"#;
+        *host.response_body.borrow_mut() = format!("{chunk}\n\n").into_bytes();
+        counter.on_response_body(&host, false);
+        counter.on_end(&host);
+        assert_eq!(counted(&host).usage.output, 2);
     }
 
     #[test]
