@@ -1,5 +1,7 @@
 //! The `weirgate` command.
 
+mod cli;
+
 use clap::{Parser, Subcommand};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -34,6 +36,9 @@ enum Verb {
         #[arg(long, value_name = "FILTER", value_parser = filter)]
         only: Option<Filter>,
     },
+    /// Shows prices, and makes tables of them.
+    #[command(subcommand)]
+    Prices(cli::prices::Verb),
     /// Runs the service that Envoy calls.
     Serve(File),
     /// Runs the service and Envoy together.
@@ -113,6 +118,7 @@ async fn run(verb: Verb) -> Result<(), String> {
             print!("{}", render(&config, &paths).yaml());
             Ok(())
         }
+        Verb::Prices(verb) => cli::prices::run(verb),
         Verb::Serve(file) => serve(read(&file.config)?).await,
         Verb::Up { file, filters, envoy } => {
             let config = read(&file.config)?;

@@ -15,6 +15,9 @@ use tokio_stream::wrappers::{TcpListenerStream, UnixListenerStream};
 /// How often expired reservations are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
 
+/// How often the price file is looked at.
+const PRICE_FILE: Duration = Duration::from_secs(5);
+
 /// A service whose sockets are open, so that nobody is refused once this exists.
 #[derive(Debug)]
 pub struct Service {
@@ -67,6 +70,7 @@ impl Service {
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
         let Self { gateway, grpc, admin } = self;
         let sweeper = tokio::spawn(sweep(gateway.clone()));
+        let prices = tokio::spawn(reload_prices(gateway.clone()));
         let operators = axum::serve(admin, admin::router(gateway.clone()));
         let operators = tokio::spawn(operators.into_future());
         let router = Services::new(gateway.clone()).router();
@@ -79,8 +83,9 @@ impl Service {
             }
         };
         sweeper.abort();
+        prices.abort();
         operators.abort();
-        record::close(&gateway, SystemTime::now());
+        maintain(&gateway);
         served.map_err(io::Error::other)
     }
 }
@@ -89,7 +94,35 @@ async fn sweep(gateway: Arc<Gateway>) {
     let mut ticks = tokio::time::interval(SWEEP);
     loop {
         ticks.tick().await;
-        record::expire(&gateway, SystemTime::now());
+        record::expire(&gateway, SystemTime::now()).await;
+        maintain(&gateway);
+    }
+}
+
+/// Follows the price file as it changes.
+async fn reload_prices(gateway: Arc<Gateway>) {
+    let mut ticks = tokio::time::interval(PRICE_FILE);
+    loop {
+        ticks.tick().await;
+        let prices = gateway.policy.load().config().prices.clone();
+        if prices.file().is_none() {
+            continue;
+        }
+        // The file may be on a slow disk, and a large one takes a while to read.
+        match tokio::task::spawn_blocking(move || prices.reload()).await {
+            Ok(Ok(true)) => tracing::info!("the price file has changed and is in force"),
+            Ok(Ok(false)) | Err(_) => {}
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the price file cannot be used; prices stay as they were");
+            }
+        }
+    }
+}
+
+/// Brings what the store has written to the disk.
+fn maintain(gateway: &Gateway) {
+    if let Err(error) = gateway.store.maintain() {
+        tracing::error!(%error, "the store's folder cannot be written");
     }
 }
 

@@ -74,7 +74,7 @@ fn decide_once(
     futures_util::stream::once(async move {
         let mut messages = messages;
         match messages.message().await? {
-            Some(message) => Ok(decide::answer(&gateway, &message)),
+            Some(message) => Ok(decide::answer(&gateway, &message).await),
             None => Err(Status::cancelled("the request ended before decide was asked")),
         }
     })
@@ -108,7 +108,7 @@ impl AccessLogService for Services {
     ) -> Result<Response<StreamAccessLogsResponse>, Status> {
         let mut messages = request.into_inner();
         while let Some(message) = messages.message().await? {
-            record::entries(&self.gateway, message);
+            record::entries(&self.gateway, message).await;
         }
         Ok(Response::new(StreamAccessLogsResponse {}))
     }

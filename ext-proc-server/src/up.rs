@@ -111,6 +111,10 @@ fn banner(config: &Config) -> String {
 
 /// Starts Envoy so that it ends with us, also when we are killed.
 fn start(binary: &Path, file: &Path, concurrency: Option<u64>, log: &Log) -> Result<Child, String> {
+    // What starts it would not say so as clearly.
+    if binary.components().count() > 1 && !binary.exists() {
+        return Err(format!("cannot start envoy ({}): there is no such file", binary.display()));
+    }
     let mut command = if Path::new("/usr/bin/setpriv").exists() {
         let mut command = Command::new("/usr/bin/setpriv");
         command.args(["--pdeathsig", "KILL", "--"]).arg(binary);

@@ -174,17 +174,23 @@ def test_sigterm_ends_both_and_leaves_nothing_behind():
         assert not [line for line in command_lines() if str(gateway.temporary) in line]
 
 
-def test_what_was_under_way_at_sigterm_is_charged_as_it_was_reserved():
-    """Envoy ends without a word about its open streams, so nobody knows how far they had come."""
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_what_was_under_way_at_the_end_is_still_reserved_after_the_restart(how):
+    """Nobody knows how far the streams had come, so what they hold is not given back."""
     with Gateway() as gateway:
         key = gateway.new_key()
         with openai_sdk(gateway, key) as client:
+            client.chat.completions.create(extra_headers=steer(tokens=5), **CHAT)
+            spent = gateway.line(key=key.name)["cost_micros"]
             stream = client.chat.completions.create(stream=True, extra_headers=steer(tokens=50, stall_after=11), **CHAT)
             next(iter(stream))
-            gateway.process.stop(signal.SIGTERM)
-        line = gateway.line(key=key.name)
-        assert (line["source"], line["complete"]) == ("reserved", False)
-        assert line["cost_micros"] == line["reserved_micros"] > 0
+            envoy = envoy_of(gateway)
+            gateway.process.stop(how)
+        wait_until(lambda: not is_running(envoy), "Envoy ends")
+        gateway.restart()
+        usage = gateway.usage()
+        (row,) = [row for row in usage["keys"] if row["key"] == key.name]
+        assert row["reserved_micros"] > 0 and row["spent_micros"] == spent and usage["open_reservations"] == 1
 
 
 def test_sigkill_of_weirgate_leaves_no_envoy_behind():

@@ -31,6 +31,9 @@ pub struct Upstream {
     /// The provider's name of the model, which replaces the one in the body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// The provider's field for a cap on the tokens of an answer, where decide asks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cap_field: Option<String>,
 }
 
 /// Chooses a provider or a model by a request header.

@@ -27,10 +27,21 @@ pub mod request_header {
     pub const CHOICES: &str = "x-weirgate-choices";
     /// The client's cap on the tokens of one answer, if it set one.
     pub const MAX_TOKENS: &str = "x-weirgate-max-tokens";
+    /// The service tier that the client asks for, if it is a plain short name: see `service_tier` of OpenAI and Anthropic.
+    pub const TIER: &str = "x-weirgate-tier";
     /// SHA-256 of the client's key in lower-case hexadecimal. The key itself leaves no filter.
     pub const KEY_DIGEST: &str = "x-weirgate-key-digest";
     /// Tokens counted in the prompt.
     pub const INPUT_TOKENS: &str = "x-weirgate-input-tokens";
+    /// The address that the request comes from.
+    pub const SOURCE: &str = "x-weirgate-source";
+    /// The end user that the request names, from its body or from the client's header of this name.
+    pub const END_USER: &str = "x-weirgate-end-user";
+    /// The request's own tags, separated by commas.
+    pub const TAGS: &str = "x-weirgate-tags";
+    /// The cap on the tokens of one answer that decide sets where the client gave none, so that no more is generated than was
+    /// reserved.
+    pub const OUTPUT_CAP: &str = "x-weirgate-output-cap";
     /// Names of the filters that saw this request, in order. Only on probes.
     pub const CHAIN: &str = "x-weirgate-chain";
     /// The secret of the probe that `/readyz` sends through the listener.

@@ -27,6 +27,10 @@ pub struct Head {
     pub choices: u64,
     /// Whether the client asked for usage at the end of a stream.
     pub include_usage: bool,
+    /// The service tier that the client asks for, such as `flex` or `priority`.
+    pub tier: Option<String>,
+    /// The end user that the request names: `user` of OpenAI's API, `metadata.user_id` of Anthropic's.
+    pub end_user: Option<String>,
     /// Where the value of `stream_options` stands in the body.
     pub stream_options_span: Option<Range<usize>>,
     /// The first byte after the opening brace.
@@ -51,6 +55,12 @@ struct Fields<'a> {
     n: Option<u64>,
     #[serde(default)]
     best_of: Option<u64>,
+    #[serde(borrow, default)]
+    service_tier: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    user: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    metadata: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "also_null")]
     stream_options: Option<&'a RawValue>,
 }
@@ -84,6 +94,8 @@ pub fn read(operation: Operation, body: &[u8]) -> Result<Head, ClientError> {
             .map_err(|error| wrong_type("stream_options", &format!("must be an object: {error}")))?,
         _ => StreamOptions::default(),
     };
+    let tier = fields.service_tier.filter(|raw| raw.get() != "null");
+    let tier = tier.map(|raw| string(raw.get(), "service_tier")).transpose()?;
     // A cap that the provider does not read must not make a request look cheap.
     let cap = match operation {
         Operation::ChatCompletions => fields.max_completion_tokens.max(fields.max_tokens),
@@ -100,10 +112,24 @@ pub fn read(operation: Operation, body: &[u8]) -> Result<Head, ClientError> {
         max_tokens: cap,
         choices: fields.n.max(fields.best_of).unwrap_or(1).max(1),
         include_usage: stream_options.include_usage.unwrap_or(false),
+        tier: tier.map(Cow::into_owned),
+        end_user: match operation {
+            Operation::Messages => fields.metadata.and_then(user_id),
+            _ => fields.user.and_then(|raw| serde_json::from_str(raw.get()).ok()),
+        },
         stream_options_span: fields.stream_options.and_then(|raw| span(body, raw)),
         first_field,
         is_empty: body.iter().skip(first_field).find(|byte| !byte.is_ascii_whitespace()) == Some(&b'}'),
     })
+}
+
+/// The end user in Anthropic's `metadata`. What it is not is left to the provider to refuse.
+fn user_id(metadata: &RawValue) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Metadata {
+        user_id: Option<String>,
+    }
+    serde_json::from_str::<Metadata>(metadata.get()).ok()?.user_id
 }
 
 /// An edit of a body: put `text` in place of the bytes in `span`.
@@ -149,11 +175,57 @@ impl Head {
     }
 }
 
+/// A body with a cap on the tokens of its answer, in the field of this name, in place of every cap that it has. `None` for a body
+/// that is no JSON object.
+pub fn cap_output(body: &[u8], field: &str, tokens: u64) -> Option<Vec<u8>> {
+    let Members(members) = serde_json::from_slice(body).ok()?;
+    let mut out = Vec::with_capacity(body.len() + field.len() + 24);
+    out.push(b'{');
+    // A null is no cap, but a second field of the name would be one too many.
+    let kept = members.iter().filter(|(name, _)| !CAPS.contains(&name.as_ref()));
+    for (name, value) in kept {
+        serde_json::to_writer(&mut out, name).ok()?;
+        out.push(b':');
+        out.extend_from_slice(value.get().as_bytes());
+        out.push(b',');
+    }
+    out.extend_from_slice(format!("\"{field}\":{tokens}}}").as_bytes());
+    Some(out)
+}
+
+/// The fields of chats that cap the answer.
+const CAPS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
+
+/// The members of an object, in their order.
+struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+                    members.push((name, map.next_value()?));
+                }
+                Ok(members)
+            }
+        }
+        deserializer.deserialize_map(Visitor).map(Members)
+    }
+}
+
 /// The longest name of a model. It travels in headers, errors and the ledger.
 const MODEL_BYTES: usize = 256;
 
 /// The fields that decide where a request goes and what it costs.
-const KNOWN: [&str; 12] = [
+const KNOWN: [&str; 13] = [
     "model",
     "messages",
     "system",
@@ -166,6 +238,7 @@ const KNOWN: [&str; 12] = [
     "best_of",
     "tools",
     "input",
+    "service_tier",
 ];
 
 /// Refuses fields whose names are ours but for the case of their letters: some servers take `Model` for `model`, and the
@@ -263,6 +336,43 @@ mod tests {
         assert!(head.stream);
         assert_eq!((head.max_tokens, head.choices), (Some(7), 2));
         assert!(!head.include_usage);
+    }
+
+    #[test]
+    fn a_cap_takes_the_place_of_every_other() {
+        let capped = |body: &str| {
+            cap_output(body.as_bytes(), "max_tokens", 7).map(|body| String::from_utf8(body).unwrap())
+        };
+        assert_eq!(
+            capped(r#"{ "a" : [1, 2], "max_tokens":null,"b":1.50 }"#).unwrap(),
+            r#"{"a":[1, 2],"b":1.50,"max_tokens":7}"#
+        );
+        assert_eq!(
+            capped(r#"{"max_completion_tokens":null,"m\u0061x_tokens":null}"#).unwrap(),
+            r#"{"max_tokens":7}"#
+        );
+        assert_eq!(capped("{}").unwrap(), r#"{"max_tokens":7}"#);
+        assert_eq!(capped("[]"), None);
+    }
+
+    #[test]
+    fn the_end_user_is_named_by_either_api() {
+        let named = |operation, body: &str| read(operation, body.as_bytes()).unwrap().end_user;
+        assert_eq!(named(Operation::ChatCompletions, r#"{"user":"ann"}"#).as_deref(), Some("ann"));
+        assert_eq!(named(Operation::Messages, r#"{"metadata":{"user_id":"ann"}}"#).as_deref(), Some("ann"));
+        assert_eq!(named(Operation::ChatCompletions, r#"{"user":5,"metadata":{"user_id":"ann"}}"#), None);
+        assert_eq!(named(Operation::Messages, r#"{"metadata":[]}"#), None);
+    }
+
+    #[test]
+    fn the_service_tier_is_a_text() {
+        let tier = |body: &str| read(Operation::ChatCompletions, body.as_bytes()).map(|head| head.tier);
+        assert_eq!(tier(r#"{"service_tier":"priority"}"#).unwrap().as_deref(), Some("priority"));
+        assert_eq!(tier(r#"{"service_tier":"fl\u0065x"}"#).unwrap().as_deref(), Some("flex"));
+        assert_eq!(tier(r#"{"service_tier":null}"#).unwrap(), None);
+        assert_eq!(tier("{}").unwrap(), None);
+        assert_eq!(tier(r#"{"service_tier":7}"#).unwrap_err().param.as_deref(), Some("service_tier"));
+        assert!(tier(r#"{"Service_Tier":"flex"}"#).unwrap_err().message.contains("did you mean"));
     }
 
     #[test]

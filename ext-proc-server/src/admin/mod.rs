@@ -1,6 +1,7 @@
 //! HTTP for operators: health, readiness, metrics, usage.
 
 use crate::gateway::Gateway;
+use crate::policy::limit::Counted;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -8,7 +9,6 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::json;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 /// The routes.
 pub fn router(gateway: Arc<Gateway>) -> Router {
@@ -45,19 +45,47 @@ async fn metrics(State(gateway): State<Arc<Gateway>>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
 }
 
-async fn usage(State(gateway): State<Arc<Gateway>>) -> impl IntoResponse {
-    let now = SystemTime::now();
-    let policy = gateway.policy.load();
-    let keys: Vec<_> = policy
-        .config()
+async fn usage(State(gateway): State<Arc<Gateway>>) -> Response {
+    let policy = gateway.policy.load_full();
+    let budgets: Vec<_> = policy
+        .directory()
         .keys
-        .iter()
+        .values()
         .map(|key| {
-            let (spent, reserved) = gateway.store.spend(&key.name, now);
-            let budget = key.limits.budget.map(|budget| budget.micros);
-            json!({"key": key.name, "spent_micros": spent, "reserved_micros": reserved, "budget_micros": budget})
+            let mut claims = Vec::new();
+            let principal = policy.directory().principal(key);
+            if let Some(rule) = policy.spend_rule(&key.name) {
+                rule.claims(Counted { principal: &principal, model: "", providers: &[] }, &mut claims);
+            }
+            let counted = claims.pop();
+            (
+                key.name.clone(),
+                counted.map(|ruled| {
+                    (ruled.rule.limit.is_budget().then_some(ruled.rule.limit.amount), ruled.claim)
+                }),
+            )
         })
         .collect();
-    let open = gateway.store.open_reservations();
+    let claims: Vec<_> = budgets.iter().filter_map(|(_, budget)| Some(budget.as_ref()?.1.clone())).collect();
+    let (Ok(standings), Ok(open)) =
+        (gateway.store.standings(&claims).await, gateway.store.open_reservations().await)
+    else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "the store cannot be used\n").into_response();
+    };
+    let mut standings = standings.into_iter();
+    let keys: Vec<_> = budgets
+        .into_iter()
+        .map(|(key, budget)| {
+            let standing = budget.as_ref().and_then(|_| standings.next()).unwrap_or_default();
+            let amount = budget.and_then(|(amount, _)| amount);
+            json!({
+                "key": key,
+                "spent_micros": standing.used,
+                "reserved_micros": standing.reserved,
+                "budget_micros": amount,
+            })
+        })
+        .collect();
     Json(json!({"usage": gateway.ledger.totals().rows(), "keys": keys, "open_reservations": open}))
+        .into_response()
 }

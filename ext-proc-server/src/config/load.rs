@@ -1,12 +1,11 @@
 //! From the nodes of a file to a [`Config`], or to all that is wrong with it.
 
+use super::directory::Known;
 use super::document::{self, Fields, Node, Problem, Problems, unknown};
 use super::environment::Environment;
 use super::values::Reader;
 use super::*;
-use crate::policy::prices::Price;
-use sha2::{Digest, Sha256};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 use weirgate_contract::filter_config::{GuardAction, GuardRule, GuardScope};
 use weirgate_guard::Guard;
@@ -82,16 +81,12 @@ impl Reader<'_> {
         let model_names = self.names(model_nodes);
         let models: Vec<Model> =
             model_nodes.iter().filter_map(|node| self.model(node, &provider_names, &model_names)).collect();
-        let key_nodes = fields.list("keys", problems);
-        self.names(key_nodes);
-        let keys: Vec<Key> = key_nodes.iter().filter_map(|node| self.key(node, &model_names)).collect();
-        let mut digests = HashMap::new();
-        for (key, node) in keys.iter().zip(key_nodes) {
-            if let Some(other) = digests.insert(key.digest, &key.name) {
-                problems.add(node, format!("is the same key as \"{other}\""));
-            }
-        }
-        if key_nodes.is_empty() {
+        let known = Known {
+            models: model_names.iter().map(String::as_str).collect(),
+            providers: provider_names.clone(),
+        };
+        let directory = self.directory(&mut fields, &known);
+        if fields.list("keys", problems).is_empty() {
             problems.add(root, "keys is missing: without a key nobody can use the gateway");
         }
         let passthrough =
@@ -112,12 +107,10 @@ impl Reader<'_> {
         let max_body = fields.get("max_body").and_then(|node| self.bytes(node)).unwrap_or(32 << 20);
         let timeouts = self.timeouts(fields.get("timeouts"));
         let ledger = fields.get("ledger").and_then(|node| self.text(node)).map(PathBuf::from);
-        let mut prices = Prices::builtin();
-        for (name, node) in fields.named("prices", problems) {
-            if let Some(price) = self.price(node) {
-                prices.set(name, price);
-            }
-        }
+        let beside =
+            ledger.as_ref().and_then(|ledger| ledger.parent()).map(Path::to_owned).unwrap_or_default();
+        let store = self.store(fields.get("store"), beside.join("weirgate-store"));
+        let prices = self.prices(&mut fields);
         let default_output_tokens =
             fields.get("default_output_tokens").and_then(|node| self.count(node)).unwrap_or(1024);
         let envoy = self.envoy(fields.get("envoy"));
@@ -130,7 +123,8 @@ impl Reader<'_> {
             probe,
             providers,
             models,
-            keys,
+            directory,
+            store,
             passthrough,
             rules,
             guard,
@@ -163,7 +157,7 @@ impl Reader<'_> {
         endpoint
     }
 
-    fn one_of(&self, node: &Node, what: &str, known: &[&str]) -> Option<String> {
+    pub(super) fn one_of(&self, node: &Node, what: &str, known: &[&str]) -> Option<String> {
         let name = self.text(node)?;
         if !known.contains(&name.as_str()) {
             self.problems.add(node, unknown(what, &name, known.iter().copied()));
@@ -173,7 +167,7 @@ impl Reader<'_> {
     }
 
     /// A name that becomes part of headers, metrics and Envoy's names.
-    fn name(&self, node: &Node, name: &str) {
+    pub(super) fn name(&self, node: &Node, name: &str) {
         let plain = |character: char| character.is_ascii_graphic() && !"\"'\\,;*+%".contains(character);
         if name.is_empty() || !name.chars().all(plain) {
             self.problems.add(
@@ -186,7 +180,7 @@ impl Reader<'_> {
     }
 
     /// The `name` of every item, each of which must be unique.
-    fn names(&self, nodes: &[Node]) -> Vec<String> {
+    pub(super) fn names(&self, nodes: &[Node]) -> Vec<String> {
         let mut seen = HashSet::new();
         let mut names = Vec::new();
         for node in nodes {
@@ -278,52 +272,14 @@ impl Reader<'_> {
         Some(Model { name: name?, deployments, fallbacks, retries, tokenizer: tokenizer.or(factor) })
     }
 
-    fn key(&self, node: &Node, models: &[String]) -> Option<Key> {
-        let problems = &self.problems;
-        let models: Vec<&str> = models.iter().map(String::as_str).collect();
-        let mut fields = Fields::of(node, problems);
-        let name = fields.need("name", problems).and_then(|node| self.text(node));
-        let digest = match (fields.get("key"), fields.get("sha256")) {
-            (Some(key), None) => self.text(key).map(|text| {
-                if text.len() < 16 {
-                    problems.add(key, "a key needs at least 16 characters");
-                }
-                Sha256::digest(text.as_bytes()).into()
-            }),
-            (None, Some(sha256)) => self.text(sha256).and_then(|text| {
-                let digest = hex_digest(&text);
-                if digest.is_none() {
-                    problems.add(sha256, "must be 64 hexadecimal digits");
-                }
-                digest
-            }),
-            _ => {
-                problems.add(node, "give either key or sha256");
-                None
-            }
-        };
-        let allowed = fields.list("models", problems).iter();
-        let allowed = allowed.filter_map(|node| self.one_of(node, "model", &models)).collect();
-        let limits = fields.get("limits").map(|node| self.limits(node)).unwrap_or_default();
-        fields.finish(problems);
-        Some(Key { name: name?, digest: digest?, models: allowed, limits })
-    }
-
-    fn limits(&self, node: &Node) -> Limits {
-        let problems = &self.problems;
-        let mut fields = Fields::of(node, problems);
-        let requests_per_minute = fields.get("requests_per_minute").and_then(|node| self.count(node));
-        let tokens_per_minute = fields.get("tokens_per_minute").and_then(|node| self.count(node));
-        let budget = fields.get("budget").and_then(|node| {
-            let mut fields = Fields::of(node, problems);
-            let micros = fields.need("usd", problems).and_then(|node| self.dollars(node));
-            let periods = [("day", Period::Day), ("month", Period::Month), ("total", Period::Total)];
-            let period = fields.get("period").map_or(Some(Period::Month), |node| self.choice(node, &periods));
-            fields.finish(problems);
-            Some(Budget { micros: micros?, period: period? })
-        });
-        fields.finish(problems);
-        Limits { requests_per_minute, tokens_per_minute, budget }
+    /// A folder, or none.
+    fn store(&self, node: Option<&Node>, default: PathBuf) -> StoreSettings {
+        let Some(node) = node else { return StoreSettings::Embedded { folder: Some(default) } };
+        let mut fields = Fields::of(node, &self.problems);
+        let folder = fields.get("folder").and_then(|node| self.text(node));
+        fields.finish(&self.problems);
+        let folder = folder.map_or(Some(default), |folder| (folder != "none").then(|| PathBuf::from(folder)));
+        StoreSettings::Embedded { folder }
     }
 
     fn rule(&self, node: &Node, providers: &[&str], models: &[String]) -> Option<HeaderRule> {
@@ -399,30 +355,6 @@ impl Reader<'_> {
         timeouts
     }
 
-    fn price(&self, node: &Node) -> Option<Price> {
-        let problems = &self.problems;
-        let mut fields = Fields::of(node, problems);
-        let mut read = |name| fields.get(name).and_then(|node| self.dollars(node));
-        let (input, output) = (read("input"), read("output"));
-        let mut price = Price::of(input.unwrap_or(0), output.unwrap_or(0));
-        for (name, part) in [
-            ("cache_read", &mut price.cache_read),
-            ("cache_write", &mut price.cache_write),
-            ("cache_write_1h", &mut price.cache_write_1h),
-            ("reasoning", &mut price.reasoning),
-        ] {
-            if let Some(micros) = read(name) {
-                *part = micros;
-            }
-        }
-        price.batch_percent = fields.get("batch_percent").and_then(|node| self.count(node)).unwrap_or(50);
-        fields.finish(problems);
-        if input.is_none() || output.is_none() {
-            problems.add(node, "a price needs input and output, in dollars a million tokens");
-        }
-        Some(price)
-    }
-
     fn envoy(&self, node: Option<&Node>) -> EnvoySettings {
         let Some(node) = node else { return EnvoySettings::default() };
         let mut fields = Fields::of(node, &self.problems);
@@ -485,7 +417,9 @@ prices:
             Some(Secret::Environment("OPENAI_API_KEY".to_owned()))
         );
         assert_eq!(config.models[0].deployments.len(), 2);
-        assert_eq!(config.keys[0].limits.budget, Some(Budget { micros: 1_500_000, period: Period::Day }));
+        let limits = &config.directory.keys["team"].limits;
+        assert_eq!(limits[0].name, "requests_per_minute");
+        assert_eq!((limits[1].amount, limits[1].window.to_string().as_str()), (1_500_000, "day"));
     }
 
     #[test]

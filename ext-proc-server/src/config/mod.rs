@@ -2,14 +2,18 @@
 //!
 //! The reference for users is `docs/configuration.md`.
 
+mod directory;
 pub mod document;
 pub mod environment;
 mod load;
+mod prices;
 mod values;
 
 pub(crate) use load::hex_digest;
 pub use load::{load, read};
+pub(crate) use values::duration;
 
+use crate::policy::identity::Directory;
 use crate::policy::prices::Prices;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -36,8 +40,10 @@ pub struct Config {
     pub providers: BTreeMap<String, Provider>,
     /// What clients may ask for.
     pub models: Vec<Model>,
-    /// Who may ask.
-    pub keys: Vec<Key>,
+    /// Who may ask, and the limits.
+    pub directory: Directory,
+    /// Where counters are kept.
+    pub store: StoreSettings,
     /// The provider that gets calls nobody here knows.
     pub passthrough: Option<String>,
     /// Rules that choose a provider or a model by request header.
@@ -142,48 +148,14 @@ pub struct Deployment {
     pub model: String,
 }
 
-/// A virtual key.
-#[derive(Clone, Debug)]
-pub struct Key {
-    /// The name by which it appears in usage and metrics.
-    pub name: String,
-    /// SHA-256 of the key.
-    pub digest: [u8; 32],
-    /// The models it may use; empty: all.
-    pub models: Vec<String>,
-    /// What it may use.
-    pub limits: Limits,
-}
-
-/// Limits of one key; `None` is no limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Limits {
-    /// Requests in a minute.
-    pub requests_per_minute: Option<u64>,
-    /// Tokens, of input and output together, in a minute.
-    pub tokens_per_minute: Option<u64>,
-    /// Money.
-    pub budget: Option<Budget>,
-}
-
-/// A money budget.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Budget {
-    /// The most that may be spent in a period, in micro-dollars.
-    pub micros: u64,
-    /// The period.
-    pub period: Period,
-}
-
-/// The period after which a budget is whole again, in UTC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Period {
-    /// A calendar day.
-    Day,
-    /// A calendar month.
-    Month,
-    /// Never.
-    Total,
+/// Where counters and reservations are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreSettings {
+    /// In this process; with a folder, also across restarts.
+    Embedded {
+        /// The folder of the journal.
+        folder: Option<PathBuf>,
+    },
 }
 
 /// What Envoy does when the service is down.

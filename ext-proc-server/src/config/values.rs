@@ -56,6 +56,10 @@ impl Reader<'_> {
         self.parsed(node, "a whole number", |text| text.replace('_', "").parse().ok())
     }
 
+    pub(super) fn flag(&self, node: &Node) -> Option<bool> {
+        self.choice(node, &[("true", true), ("false", false)])
+    }
+
     pub(super) fn factor(&self, node: &Node) -> Option<f64> {
         self.parsed(node, "a factor between 0.1 and 10", |text| {
             text.parse().ok().filter(|factor| (0.1..=10.0).contains(factor))
@@ -85,7 +89,7 @@ impl Reader<'_> {
     }
 }
 
-fn duration(text: &str) -> Option<Duration> {
+pub(crate) fn duration(text: &str) -> Option<Duration> {
     let split = text.find(|character: char| !character.is_ascii_digit())?;
     let (number, unit) = text.split_at_checked(split)?;
     let number: u64 = number.parse().ok()?;

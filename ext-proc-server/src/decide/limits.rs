@@ -1,35 +1,73 @@
 //! What a client is told when a limit stops it.
 
-use crate::store::Refused;
-use std::time::Duration;
+use crate::policy::identity::Principal;
+use crate::policy::plan::Plan;
+use crate::store::window::Window;
+use crate::store::{Measure, Refused};
 use weirgate_dialect::error::{ClientError, ErrorKind};
 
-/// What to answer in place of a wait that never ends: a day.
-const NEVER: Duration = Duration::from_secs(86_400);
+/// What to answer in place of a wait that never ends or is not known: a day for what is counted over time, a second for requests
+/// under way.
+const NEVER: u64 = 86_400;
+const SOON: u64 = 1;
 
-pub(super) fn explain(refused: Refused, key: &str) -> ClientError {
-    match refused {
-        Refused::Requests { limit, retry_after } => {
-            let message = format!("the key \"{key}\" may make {limit} requests a minute");
-            ClientError::new(ErrorKind::RateLimited, "rate_limit_exceeded", message)
-                .with_retry_after(seconds(retry_after))
+/// The error for a request that a limit refuses.
+pub(super) fn explain(refused: &Refused, plan: Option<&Plan<'_>>, principal: &Principal) -> ClientError {
+    let Some(ruled) = plan.and_then(|plan| plan.claims.get(refused.claim)) else { return no_store() };
+    let limit = &ruled.rule.limit;
+    let over = match &limit.window {
+        Window::Calendar(crate::store::window::Unit::Total, _) => String::new(),
+        Window::Calendar(unit, _) => format!(" a {}", unit.as_str()),
+        window => format!(" by \"{window}\""),
+    };
+    let whose = match (ruled.rule.owner.as_str(), ruled.whom.as_str()) {
+        ("", "") => format!("the limit \"{}\"", limit.name),
+        ("", whom) => format!("the limit \"{}\" of the {whom}", limit.name),
+        (owner, "") => owner.to_owned(),
+        (owner, whom) => format!("{owner} with the {whom}"),
+    };
+    let known = refused.wait_us.map(|wait| wait.div_ceil(1_000_000).max(1));
+    let (kind, code, message, unknown) = match limit.measure {
+        Measure::MicroDollars => {
+            let budget = dollars(limit.amount);
+            let message = format!("the budget of {whose}, ${budget}{over}, is spent or reserved");
+            (ErrorKind::BudgetExceeded, "budget_exceeded", message, NEVER)
         }
-        Refused::Tokens { limit, retry_after } => {
+        Measure::Requests => {
+            let message = format!("{whose} may make {} requests{over}", limit.amount);
+            (ErrorKind::RateLimited, "rate_limit_exceeded", message, NEVER)
+        }
+        Measure::Concurrent => {
+            let message = format!("{whose} may have {} requests under way at a time", limit.amount);
+            (ErrorKind::RateLimited, "rate_limit_exceeded", message, SOON)
+        }
+        Measure::Tokens | Measure::InputTokens | Measure::OutputTokens => {
+            let what = limit
+                .measure
+                .as_str()
+                .replace('_', " of ")
+                .replace("input of tokens", "input tokens")
+                .replace("output of tokens", "output tokens");
             let message =
-                format!("the key \"{key}\" may use {limit} tokens a minute; this request would pass that");
-            ClientError::new(ErrorKind::RateLimited, "rate_limit_exceeded", message)
-                .with_retry_after(seconds(retry_after))
+                format!("{whose} may use {} {what}{over}; this request would pass that", limit.amount);
+            (ErrorKind::RateLimited, "rate_limit_exceeded", message, NEVER)
         }
-        Refused::Budget { limit, retry_after } => {
-            let dollars = format!("{}.{:06}", limit / 1_000_000, limit % 1_000_000);
-            let dollars = dollars.trim_end_matches('0').trim_end_matches('.');
-            let message = format!("the budget of the key \"{key}\", ${dollars}, is spent or reserved");
-            ClientError::new(ErrorKind::BudgetExceeded, "budget_exceeded", message)
-                .with_retry_after(seconds(retry_after.unwrap_or(NEVER)))
-        }
-    }
+    };
+    let _ = principal;
+    ClientError::new(kind, code, message).with_retry_after(known.unwrap_or(unknown))
 }
 
-fn seconds(duration: Duration) -> u64 {
-    duration.as_secs().max(1)
+/// The error for a request that cannot be counted.
+pub(super) fn no_store() -> ClientError {
+    ClientError::new(
+        ErrorKind::Unavailable,
+        "store_unavailable",
+        "the limits of this key cannot be checked at the moment",
+    )
+    .with_retry_after(SOON)
+}
+
+fn dollars(micros: u64) -> String {
+    let dollars = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
+    dollars.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

@@ -7,24 +7,26 @@ pub(crate) use reply::set_header;
 
 use crate::gateway::Gateway;
 use crate::policy::Question;
-use crate::store::Request;
+use crate::policy::plan::Plan;
+use crate::record::Subject;
+use crate::store::{Ask, Outcome};
 use envoy_types::pb::envoy::service::ext_proc::v3::processing_request;
 use envoy_types::pb::envoy::service::ext_proc::v3::{HttpHeaders, ProcessingRequest, ProcessingResponse};
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 use weirgate_contract::handover::Decision;
 use weirgate_contract::request_header as header;
 use weirgate_dialect::error::{ClientError, ErrorKind};
 use weirgate_dialect::{Dialect, Operation};
 
 /// Answers the one message that Envoy sends for a request.
-pub(crate) fn answer(gateway: &Gateway, message: &ProcessingRequest) -> ProcessingResponse {
+pub(crate) async fn answer(gateway: &Gateway, message: &ProcessingRequest) -> ProcessingResponse {
     let Some(processing_request::Request::RequestHeaders(headers)) = &message.request else {
         return reply::nothing();
     };
-    decide(gateway, &Headers::read(headers))
+    decide(gateway, &Headers::read(headers)).await
 }
 
-fn decide(gateway: &Gateway, headers: &Headers) -> ProcessingResponse {
+async fn decide(gateway: &Gateway, headers: &Headers) -> ProcessingResponse {
     let question = headers.question();
     if question.operation == Operation::Probe {
         return match gateway.probe.answer(headers.probe.as_deref(), headers.chain.as_deref()) {
@@ -38,29 +40,47 @@ fn decide(gateway: &Gateway, headers: &Headers) -> ProcessingResponse {
         input_tokens: question.input_tokens,
         ..Decision::default()
     };
-    let policy = gateway.policy.load();
-    let key = match policy.authenticate(question.key_digest) {
-        Ok(key) => key,
+    let policy = gateway.policy.load_full();
+    let caller = match policy.authenticate(&question, seconds(SystemTime::now())) {
+        Ok(caller) => caller,
         Err(error) => return refuse(&question, decision, &error),
     };
-    decision.key = key.name.clone();
+    decision.key.clone_from(&caller.principal.key);
     if question.operation == Operation::Models {
-        return reply::models(question.dialect, policy.models(key), &decision);
+        return reply::models(question.dialect, policy.models(&caller), &decision);
     }
-    let plan = match policy.plan(&question, key) {
-        Ok(plan) => plan,
+    let predicted = policy.config().default_output_tokens;
+    let plans = match policy.plans(&question, &caller, predicted) {
+        Ok(plans) => plans,
         Err(error) => return refuse(&question, decision, &error),
     };
-    let tokens = question.input_tokens.saturating_add(plan.output_tokens);
-    let request = Request { key: key.name.clone(), tokens, micros: plan.micros };
-    if let Err(refused) = gateway.store.reserve(&decision.id, request, SystemTime::now()) {
-        return refuse(&question, decision, &limits::explain(refused, &key.name));
-    }
-    decision.output_tokens = plan.output_tokens;
-    let bounded = key.limits.budget.is_some() && question.max_tokens.is_none();
-    decision.output_cap = bounded.then_some(plan.output_tokens);
-    decision.reserved_micros = plan.micros;
-    reply::route(&plan, &decision)
+    let subject = Subject { principal: caller.principal.clone(), model: question.model.clone() };
+    let ask = Ask {
+        id: decision.id.clone(),
+        alternatives: plans.iter().map(Plan::alternative).collect(),
+        subject: subject.write(),
+        lifetime: gateway.lifetime,
+    };
+    let (number, _standings) = match gateway.store.reserve(ask).await {
+        Ok(Outcome::Granted { alternative, standings }) => (alternative, standings),
+        Ok(Outcome::Refused(refused)) => {
+            let error = limits::explain(&refused, plans.last(), &caller.principal);
+            return refuse(&question, decision, &error);
+        }
+        Err(error) => {
+            tracing::error!(%error, "a request was refused");
+            return refuse(&question, decision, &limits::no_store());
+        }
+    };
+    let Some(plan) = plans.get(number) else { return refuse(&question, decision, &limits::no_store()) };
+    decision.output_tokens = plan.amounts.output_tokens;
+    decision.output_cap = plan.output_cap;
+    decision.reserved_micros = plan.amounts.micro_dollars;
+    reply::route(plan, &decision)
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 fn refuse(question: &Question, mut decision: Decision, error: &ClientError) -> ProcessingResponse {
@@ -85,6 +105,11 @@ struct Headers {
     input_tokens: Option<String>,
     max_tokens: Option<String>,
     choices: Option<String>,
+    tier: Option<String>,
+    stream: Option<String>,
+    source: Option<String>,
+    end_user: Option<String>,
+    tags: Option<String>,
     probe: Option<String>,
     chain: Option<String>,
 }
@@ -104,6 +129,11 @@ impl Headers {
                 header::INPUT_TOKENS => &mut read.input_tokens,
                 header::MAX_TOKENS => &mut read.max_tokens,
                 header::CHOICES => &mut read.choices,
+                header::TIER => &mut read.tier,
+                header::STREAM => &mut read.stream,
+                header::SOURCE => &mut read.source,
+                header::END_USER => &mut read.end_user,
+                header::TAGS => &mut read.tags,
                 header::PROBE => &mut read.probe,
                 header::CHAIN => &mut read.chain,
                 _ => continue,
@@ -121,6 +151,17 @@ impl Headers {
             dialect: self.dialect.as_deref().and_then(Dialect::parse).unwrap_or(Dialect::OpenAi),
             operation: self.operation.as_deref().and_then(Operation::parse).unwrap_or(Operation::Passthrough),
             changes: !matches!(self.method.as_deref(), Some("GET" | "HEAD" | "OPTIONS" | "DELETE")),
+            stream: self.stream.is_some(),
+            source: self.source.as_deref().and_then(|source| source.parse().ok()),
+            end_user: self.end_user.clone().unwrap_or_default(),
+            tags: self
+                .tags
+                .iter()
+                .flat_map(|tags| tags.split(','))
+                .map(|tag| tag.trim().to_owned())
+                .filter(|tag| !tag.is_empty())
+                .collect(),
+            tier: self.tier.clone().unwrap_or_default(),
             model: self.model.clone().unwrap_or_default(),
             provider: self.provider.clone(),
             key_digest: self.key_digest.as_deref().and_then(crate::config::hex_digest),

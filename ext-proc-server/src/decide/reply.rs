@@ -1,6 +1,6 @@
 //! decide's message to Envoy.
 
-use crate::policy::Plan;
+use crate::policy::plan::Plan;
 use envoy_types::pb::envoy::config::core::v3::{HeaderValue, HeaderValueOption};
 use envoy_types::pb::envoy::service::ext_proc::v3::{
     CommonResponse, HeaderMutation, HeadersResponse, ImmediateResponse, ProcessingResponse,
@@ -10,7 +10,7 @@ use envoy_types::pb::envoy::r#type::v3::HttpStatus;
 use envoy_types::pb::google::protobuf::{ListValue, Struct, Value, value::Kind};
 use serde_json::json;
 use weirgate_contract::handover::Decision;
-use weirgate_contract::metadata;
+use weirgate_contract::{metadata, request_header};
 use weirgate_dialect::Dialect;
 use weirgate_dialect::error::ClientError;
 
@@ -20,15 +20,16 @@ pub(super) fn nothing() -> ProcessingResponse {
 }
 
 /// Sends the request to the clusters of the plan.
-pub(super) fn route(plan: &Plan, decision: &Decision) -> ProcessingResponse {
+pub(super) fn route(plan: &Plan<'_>, decision: &Decision) -> ProcessingResponse {
     let retries = plan.order.len().saturating_sub(1).to_string();
+    let mut headers = vec![set_header("x-envoy-max-retries", &retries)];
+    if let Some(cap) = plan.output_cap {
+        headers.push(set_header(request_header::OUTPUT_CAP, &cap.to_string()));
+    }
     let response = CommonResponse {
         // The route was chosen before decide spoke; the new one takes the clusters from the metadata.
         clear_route_cache: true,
-        header_mutation: Some(HeaderMutation {
-            set_headers: vec![set_header("x-envoy-max-retries", &retries)],
-            ..HeaderMutation::default()
-        }),
+        header_mutation: Some(HeaderMutation { set_headers: headers, ..HeaderMutation::default() }),
         ..CommonResponse::default()
     };
     let groups = plan.order.iter().map(|cluster| {

@@ -145,5 +145,10 @@ pub fn all(config: &Config) -> Vec<Cluster> {
         let asked = Asked { dialect, operation, model: "" };
         clusters.extend(config.providers.keys().filter_map(|provider| reach(config, provider, None, asked)));
     }
+    // A request whose answer has to be capped is prepared for the provider.
+    let capped = clusters.iter().filter(|cluster| cluster.adaptation == Adaptation::None);
+    let capped: Vec<Cluster> =
+        capped.map(|cluster| Cluster { adaptation: Adaptation::Prepare, ..cluster.clone() }).collect();
+    clusters.extend(capped);
     clusters.into_iter().collect()
 }

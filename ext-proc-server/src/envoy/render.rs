@@ -315,6 +315,15 @@ fn service_cluster(endpoint: &Endpoint) -> Value {
     })
 }
 
+/// The field in which a provider of OpenAI's dialect takes a cap. OpenAI's newer models refuse the older field, and most other
+/// servers do not know the newer one. In Anthropic's dialect every request has a cap.
+fn cap_field(provider: &Provider) -> Option<String> {
+    let newer =
+        provider.base_url.host.ends_with(".openai.com") || provider.base_url.host.ends_with(".azure.com");
+    let field = if newer { "max_completion_tokens" } else { "max_tokens" };
+    (provider.dialect == Dialect::OpenAi).then(|| field.to_owned())
+}
+
 fn provider_cluster(config: &Config, paths: &Paths, cluster: &Cluster) -> Option<Value> {
     let provider = config.providers.get(&cluster.provider)?;
     let url = &provider.base_url;
@@ -322,7 +331,11 @@ fn provider_cluster(config: &Config, paths: &Paths, cluster: &Cluster) -> Option
     let mut filters = Vec::new();
     let model = cluster.model.as_deref();
     if cluster.adaptation == Adaptation::Prepare {
-        let upstream = Upstream { base_path: url.path.clone(), model: cluster.model.clone() };
+        let upstream = Upstream {
+            base_path: url.path.clone(),
+            model: cluster.model.clone(),
+            cap_field: cap_field(provider),
+        };
         let prepare = ProviderSelect { upstream: Some(upstream), ..ProviderSelect::default() };
         filters.push(wasm_filter("provider-select", &name, &json!(prepare), &paths.filters));
     }

@@ -55,3 +55,13 @@ pub(super) fn no_passthrough() -> ClientError {
         "this path is not known here, and no provider is configured to take it",
     )
 }
+
+pub(super) fn provider_forbidden(provider: &str, key: &str) -> ClientError {
+    let message = format!("the key \"{key}\" may not use the provider \"{provider}\"");
+    ClientError::new(ErrorKind::Forbidden, "provider_not_allowed", message).with_param("x-weirgate-provider")
+}
+
+pub(super) fn no_allowed_provider(model: &str, key: &str) -> ClientError {
+    let message = format!("the key \"{key}\" may use no provider of the model \"{model}\"");
+    ClientError::new(ErrorKind::Forbidden, "provider_not_allowed", message).with_param("model")
+}

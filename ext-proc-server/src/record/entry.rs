@@ -4,6 +4,7 @@ use super::line::Line;
 use crate::envoy::clusters::Cluster;
 use crate::handover;
 use crate::policy::Policy;
+use crate::policy::identity::Principal;
 use envoy_types::pb::envoy::data::accesslog::v3::{AccessLogCommon, HttpAccessLogEntry, ResponseFlags};
 use envoy_types::pb::google::protobuf::{Duration as ProtoDuration, Timestamp};
 use serde::de::DeserializeOwned;
@@ -76,12 +77,12 @@ impl Entry {
         let model = model.unwrap_or(&self.decision.model).to_owned();
         let upstream_model =
             cluster.and_then(|cluster| cluster.model.clone()).unwrap_or_else(|| model.clone());
-        // Requests that a filter refused never reached decide, which knows the key's name.
-        let key = if self.decision.key.is_empty() {
-            let digest = head.and_then(|head| crate::config::hex_digest(&head.key_digest));
-            digest.and_then(|digest| policy.key_name(&digest)).unwrap_or_default().to_owned()
-        } else {
-            self.decision.key.clone()
+        // Requests that a filter refused never reached decide, which knows whose they are.
+        let digest = head.and_then(|head| crate::config::hex_digest(&head.key_digest));
+        let whose = digest.and_then(|digest| policy.principal(&digest)).cloned().unwrap_or_default();
+        let whose = match &self.decision.key {
+            key if *key == whose.key || key.is_empty() => whose,
+            key => Principal { key: key.clone(), ..Principal::default() },
         };
         let refused = [head.map(|head| head.refused.as_str()), Some(self.decision.refused.as_str())];
         let error = refused.into_iter().flatten().find(|code| !code.is_empty()).map(str::to_owned);
@@ -95,7 +96,7 @@ impl Entry {
             time_ms: self.start.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64,
             id: self.id().to_owned(),
             request_id: self.request_id.clone(),
-            key,
+            whose,
             model,
             provider: cluster.map(|cluster| cluster.provider.clone()).unwrap_or_default(),
             upstream_model,

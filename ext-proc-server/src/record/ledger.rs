@@ -4,63 +4,24 @@ use super::line::Line;
 use super::totals::Totals;
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
-use std::thread::JoinHandle;
-
-/// Lines that wait to be written. When the disk is slower than that, record waits for it.
-const QUEUE: usize = 4096;
 
 /// The ledger of one process.
 #[derive(Debug)]
 pub struct Ledger {
     totals: Mutex<Totals>,
-    file: Option<Writer>,
-}
-
-/// The thread that writes the file.
-#[derive(Debug)]
-struct Writer {
-    lines: Option<SyncSender<String>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Writer {
-    fn start(file: File) -> std::io::Result<Self> {
-        let (lines, receiver) = sync_channel(QUEUE);
-        let thread =
-            std::thread::Builder::new().name("ledger".to_owned()).spawn(move || write(file, &receiver))?;
-        Ok(Self { lines: Some(lines), thread: Some(thread) })
-    }
-
-    fn send(&self, line: String) -> bool {
-        self.lines.as_ref().is_some_and(|lines| lines.send(line).is_ok())
-    }
-}
-
-impl Drop for Writer {
-    /// Waits until every line is in the file.
-    fn drop(&mut self) {
-        self.lines = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
+    file: Option<Mutex<File>>,
 }
 
 impl Ledger {
-    /// Opens the file, if there is to be one, and shows every line that it holds already. Models that are not `known` are
+    /// Opens the file, if there is to be one, and adds up every line that it holds already. Models that are not `known` are
     /// added up together.
     ///
     /// # Errors
     /// The file cannot be read or written.
-    pub fn open(
-        path: Option<&Path>,
-        known: HashSet<String>,
-        mut earlier: impl FnMut(&Line),
-    ) -> std::io::Result<Self> {
+    pub fn open(path: Option<&Path>, known: HashSet<String>) -> std::io::Result<Self> {
         let mut totals = Totals::new(known);
         let Some(path) = path else { return Ok(Self { totals: Mutex::new(totals), file: None }) };
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
@@ -72,7 +33,6 @@ impl Ledger {
             let text = text?;
             match serde_json::from_slice::<Line>(&text) {
                 Ok(line) => {
-                    earlier(&line);
                     totals.add(&line);
                     ends_in_a_line = true;
                 }
@@ -87,36 +47,30 @@ impl Ledger {
         if !ends_in_a_line {
             file.write_all(b"\n")?;
         }
-        Ok(Self { totals: Mutex::new(totals), file: Some(Writer::start(file)?) })
+        Ok(Self { totals: Mutex::new(totals), file: Some(Mutex::new(file)) })
     }
 
-    /// Adds a line.
-    pub(super) fn add(&self, line: Line) {
-        self.totals().add(&line);
+    /// Adds lines. They are in the operating system's hands when this returns, so a process that is killed loses none.
+    pub(super) fn add(&self, lines: &[Line]) {
+        let mut totals = self.totals();
+        lines.iter().for_each(|line| totals.add(line));
+        drop(totals);
         let Some(file) = &self.file else { return };
-        let written = serde_json::to_string(&line).is_ok_and(|json| file.send(json));
-        if !written {
-            tracing::error!(id = line.id, "a line of the ledger could not be written");
+        let mut text = Vec::new();
+        for line in lines {
+            if serde_json::to_writer(&mut text, line).is_ok() {
+                text.push(b'\n');
+            }
+        }
+        let written = file.lock().unwrap_or_else(PoisonError::into_inner).write_all(&text);
+        if let Err(error) = written {
+            tracing::error!(%error, lines = lines.len(), "lines of the ledger could not be written");
         }
     }
 
     /// The totals, for metrics and usage.
     pub(crate) fn totals(&self) -> std::sync::MutexGuard<'_, Totals> {
         self.totals.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Writes lines as they come, and flushes when none is waiting.
-fn write(file: File, lines: &Receiver<String>) {
-    let mut out = BufWriter::new(file);
-    while let Ok(line) = lines.recv() {
-        let mut result = writeln!(out, "{line}");
-        while let Ok(line) = lines.try_recv() {
-            result = result.and_then(|()| writeln!(out, "{line}"));
-        }
-        if let Err(error) = result.and_then(|()| out.flush()) {
-            tracing::error!(%error, "the ledger cannot be written");
-        }
     }
 }
 
@@ -133,18 +87,18 @@ mod tests {
     fn a_ledger_reads_what_it_wrote_and_survives_a_torn_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/ledger.jsonl");
-        let ledger = Ledger::open(Some(&path), HashSet::new(), |_| {}).unwrap();
-        ledger.add(line("a"));
+        let ledger = Ledger::open(Some(&path), HashSet::new()).unwrap();
+        ledger.add(&[line("a")]);
         drop(ledger);
         let mut text = std::fs::read_to_string(&path).unwrap();
         text.push_str("{\"time_ms\":12,\"id\":\"tor");
         std::fs::write(&path, text).unwrap();
-        let ledger = Ledger::open(Some(&path), HashSet::new(), |_| {}).unwrap();
-        ledger.add(line("b"));
+        let ledger = Ledger::open(Some(&path), HashSet::new()).unwrap();
+        ledger.add(&[line("b")]);
         drop(ledger);
-        let mut seen = Vec::new();
-        Ledger::open(Some(&path), HashSet::new(), |line| seen.push((line.id.clone(), line.cost_micros)))
-            .unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let seen = text.lines().filter_map(|line| serde_json::from_str(line).ok());
+        let seen: Vec<_> = seen.map(|line: Line| (line.id, line.cost_micros)).collect();
         assert_eq!(seen, [("a".to_owned(), 7), ("b".to_owned(), 7)]);
     }
 }

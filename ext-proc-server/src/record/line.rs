@@ -1,6 +1,8 @@
 //! One line of the ledger.
 
-use crate::store::Reservation;
+use super::Subject;
+use crate::policy::identity::Principal;
+use crate::store::Settled;
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use weirgate_contract::handover::CountSource;
@@ -17,8 +19,9 @@ pub struct Line {
     /// The `x-request-id`, by which other logs know the request.
     #[serde(default)]
     pub request_id: String,
-    /// The name of the key; empty if none was accepted.
-    pub key: String,
+    /// Whose it is: key, user, team, organisation, end user and tags.
+    #[serde(flatten)]
+    pub whose: Principal,
     /// The model that the client asked for.
     pub model: String,
     /// The provider of the last attempt; empty without one.
@@ -61,16 +64,18 @@ impl Line {
     }
 
     /// The line of a reservation that nobody settled.
-    pub(super) fn expired(id: String, reservation: &Reservation, now: SystemTime) -> Self {
-        let request = &reservation.request;
+    pub(super) fn expired(settled: &Settled, now: SystemTime) -> Self {
+        let subject = Subject::read(&settled.subject);
+        let reserved = &settled.reserved;
         Self {
-            id,
-            key: request.key.clone(),
+            id: settled.id.clone(),
+            whose: subject.principal,
+            model: subject.model,
             error: "reservation_expired".to_owned(),
-            usage: Usage { output: request.tokens, ..Usage::default() },
+            usage: Usage { input: reserved.input_tokens, output: reserved.output_tokens, ..Usage::default() },
             source: CountSource::Reserved,
-            cost_micros: request.micros,
-            reserved_micros: request.micros,
+            cost_micros: reserved.micro_dollars,
+            reserved_micros: reserved.micro_dollars,
             ..Self::nothing(now)
         }
     }
@@ -81,7 +86,7 @@ impl Line {
             time_ms: time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64,
             id: String::new(),
             request_id: String::new(),
-            key: String::new(),
+            whose: Principal::default(),
             model: String::new(),
             provider: String::new(),
             upstream_model: String::new(),

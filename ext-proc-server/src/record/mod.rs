@@ -6,77 +6,119 @@ pub mod line;
 mod totals;
 
 use crate::gateway::Gateway;
-use crate::store::Reservation;
+use crate::policy::identity::Principal;
+use crate::store::{Amounts, Settled, StoreError, Used};
 use entry::Entry;
 use envoy_types::pb::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use envoy_types::pb::envoy::service::accesslog::v3::stream_access_logs_message::LogEntries;
+use futures_util::future::join_all;
 use line::Line;
+use serde::{Deserialize, Serialize};
 use std::time::SystemTime;
 use weirgate_contract::handover::CountSource;
 use weirgate_dialect::Operation;
 use weirgate_dialect::usage::Usage;
 
+/// Whose a reservation is, as the store keeps it for whoever settles it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Subject {
+    #[serde(flatten)]
+    pub(crate) principal: Principal,
+    pub(crate) model: String,
+}
+
+impl Subject {
+    pub(crate) fn write(&self) -> String {
+        // A struct of texts always has a JSON form.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    fn read(text: &str) -> Self {
+        serde_json::from_str(text).unwrap_or_default()
+    }
+}
+
 /// Takes a batch of Envoy's access log.
-pub(crate) fn entries(gateway: &Gateway, message: StreamAccessLogsMessage) {
+pub(crate) async fn entries(gateway: &Gateway, message: StreamAccessLogsMessage) {
     let Some(LogEntries::HttpLogs(logs)) = message.log_entries else { return };
+    let mut settling = Vec::new();
     for log in logs.log_entry {
         let entry = Entry::read(log);
         if entry.operation() == Operation::Probe {
             gateway.probe.recorded();
         } else {
-            one(gateway, entry);
+            settling.push(one(gateway, entry));
         }
     }
+    let lines = join_all(settling).await;
+    gateway.ledger.add(&lines);
 }
 
-fn one(gateway: &Gateway, entry: Entry) {
-    let policy = gateway.policy.load();
+/// Settles one request and says what there is to write down.
+async fn one(gateway: &Gateway, entry: Entry) -> Line {
+    let policy = gateway.policy.load_full();
     let cluster = policy.cluster(&entry.cluster);
     let mut line = entry.line(&policy, cluster);
-    let price = policy.config().prices.get(&line.upstream_model);
-    let settled = gateway.store.settle(entry.id(), |reserved| {
-        if line.source == CountSource::Reserved {
-            // At least what was reserved, and more if more was seen to pass.
-            let seen = Usage { input: entry.decision.input_tokens, ..line.usage };
-            line.cost_micros = price.map_or(0, |price| price.cost(&seen, "")).max(reserved.request.micros);
-            let tokens = seen.total_input().saturating_add(seen.total_output());
-            return (tokens.max(reserved.request.tokens), line.cost_micros);
-        }
-        line.cost_micros = price.map_or(0, |price| price.cost(&line.usage, &line.tier));
-        (line.usage.total_input().saturating_add(line.usage.total_output()), line.cost_micros)
-    });
-    match settled {
-        Some(reserved) if line.source == CountSource::Reserved && reserved.request.tokens == 0 => {
-            line.source = CountSource::Nothing;
-        }
-        Some(_) if line.source == CountSource::Reserved => {
-            line.usage.input = entry.decision.input_tokens;
-            line.usage.output = line.usage.output.max(entry.decision.output_tokens);
-        }
-        Some(_) => {}
-        // Refused before anything was reserved, or settled by its expiry: nothing is left to charge.
-        None => line.usage = Usage::default(),
+    let price = policy.config().prices.find(&line.upstream_model);
+    let cost = |usage: &Usage, tier: &str| price.price().map_or(0, |price| price.cost(usage, tier));
+    // Where nobody can know what was generated: at least what was seen to pass.
+    let unknown = line.source == CountSource::Reserved;
+    if unknown {
+        line.usage.input = entry.decision.input_tokens;
     }
-    gateway.ledger.add(line);
+    line.cost_micros = cost(&line.usage, if unknown { "" } else { &line.tier });
+    let amounts = Amounts {
+        micro_dollars: line.cost_micros,
+        input_tokens: line.usage.total_input(),
+        output_tokens: line.usage.total_output(),
+        requests: 1,
+    };
+    let used = Used { amounts, at_least_reserved: unknown, provider: line.provider.clone() };
+    match gateway.store.settle(entry.id(), used).await {
+        Ok(Some(settled)) => {
+            line.whose = Subject::read(&settled.subject).principal;
+            if unknown {
+                as_reserved(&mut line, &settled);
+            }
+        }
+        // Refused before anything was reserved, or settled by its expiry: nothing is left to charge.
+        Ok(None) => {
+            line.usage = Usage::default();
+            line.cost_micros = 0;
+        }
+        Err(error) => unsettled(&line.id, &error),
+    }
+    line
+}
+
+/// Writes what was reserved where nobody can know what was used.
+fn as_reserved(line: &mut Line, settled: &Settled) {
+    let reserved = &settled.reserved;
+    if reserved.input_tokens == 0 && reserved.output_tokens == 0 {
+        line.source = CountSource::Nothing;
+    }
+    line.usage.output = line.usage.output.max(reserved.output_tokens);
+    line.cost_micros = line.cost_micros.max(reserved.micro_dollars);
+}
+
+fn unsettled(id: &str, error: &StoreError) {
+    tracing::error!(id, %error, "a request could not be settled; it will be charged as reserved");
 }
 
 /// Charges reservations that nobody settled.
-pub fn expire(gateway: &Gateway, now: SystemTime) {
-    charge_unsettled(gateway, gateway.store.expire(now), now);
-}
-
-/// Charges every reservation that is still open when the process ends: nobody will settle it.
-pub fn close(gateway: &Gateway, now: SystemTime) {
-    charge_unsettled(gateway, gateway.store.close(), now);
-}
-
-fn charge_unsettled(gateway: &Gateway, unsettled: Vec<(String, Reservation)>, now: SystemTime) {
-    for (id, reservation) in unsettled {
+pub async fn expire(gateway: &Gateway, now: SystemTime) {
+    let expired = match gateway.store.expire().await {
+        Ok(expired) => expired,
+        Err(error) => return tracing::error!(%error, "expired reservations could not be charged"),
+    };
+    let lines: Vec<Line> = expired.iter().map(|settled| Line::expired(settled, now)).collect();
+    for line in &lines {
         tracing::warn!(
-            id,
-            key = reservation.request.key,
+            id = line.id,
+            key = line.whose.key,
             "a reservation expired and was charged as reserved"
         );
-        gateway.ledger.add(Line::expired(id, &reservation, now));
     }
+    gateway.ledger.add(&lines);
 }

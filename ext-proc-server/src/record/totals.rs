@@ -109,7 +109,7 @@ impl Totals {
     }
 
     pub(super) fn add(&mut self, line: &Line) {
-        let key = line.key.clone();
+        let key = line.whose.key.clone();
         let model = if self.known.contains(&line.model) { line.model.clone() } else { OTHER.to_owned() };
         let sums = self.by_day.entry((day(line.time()), key.clone(), model.clone())).or_default();
         sums.requests += 1;
@@ -133,6 +133,10 @@ impl Totals {
             ("cache_write", usage.cache_write.saturating_add(usage.cache_write_1h)),
             ("output", usage.output),
             ("reasoning", usage.reasoning),
+            ("audio_input", usage.audio_input),
+            ("audio_output", usage.audio_output),
+            ("image_input", usage.image_input),
+            ("image_output", usage.image_output),
         ] {
             if tokens > 0 {
                 let labels = TokenLabels { key: key.clone(), model: model.clone(), kind };

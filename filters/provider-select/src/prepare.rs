@@ -3,7 +3,7 @@
 //! An earlier attempt at another provider may have left its own path and length in the headers, so both are set anew.
 
 use weirgate_contract::filter_config::Upstream;
-use weirgate_contract::filter_state;
+use weirgate_contract::{filter_state, request_header};
 use weirgate_dialect::{Operation, head};
 use weirgate_filter_host::{Flow, Host, edit_request};
 
@@ -13,22 +13,40 @@ pub(crate) fn headers(host: &dyn Host, upstream: &Upstream, end: bool) -> Flow {
     if let Some(endpoint) = endpoint {
         host.set_request_header(":path", Some(&format!("{}{endpoint}", upstream.base_path)));
     }
-    if end || upstream.model.is_none() { Flow::Continue } else { Flow::Hold }
+    if end || (upstream.model.is_none() && cap(host).is_none()) { Flow::Continue } else { Flow::Hold }
 }
 
-/// Puts the provider's name of the model in place of the one the client used. A body without a model, or one that is no
+/// The cap that decide asks for.
+fn cap(host: &dyn Host) -> Option<u64> {
+    host.request_header(request_header::OUTPUT_CAP)?.parse().ok()
+}
+
+/// Puts the provider's name of the model in place of the one the client used, and the cap where there is none. A body without a model, or one that is no
 /// JSON, stays as it is.
 pub(crate) fn body(host: &dyn Host, upstream: &Upstream, end: bool) -> Flow {
-    let Some(model) = &upstream.model else { return Flow::Continue };
     if !end {
         return Flow::Hold;
     }
-    let body = host.request_body();
-    match head::read(Operation::Passthrough, &body) {
-        Ok(head) if head.model.as_ref().is_some_and(|current| current != model) => {
-            edit_request(host, body, head.set_model(model));
+    let mut body = host.request_body();
+    let mut changed = false;
+    if let (Some(field), Some(tokens)) = (&upstream.cap_field, cap(host))
+        && let Some(capped) = head::cap_output(&body, field, tokens)
+    {
+        (body, changed) = (capped, true);
+    }
+    let renamed = upstream.model.as_ref().and_then(|model| {
+        let head = head::read(Operation::Passthrough, &body).ok()?;
+        head.model.as_ref().filter(|current| *current != model)?;
+        Some(head.set_model(model))
+    });
+    match renamed {
+        Some(edit) => edit_request(host, body, edit),
+        None => {
+            if changed {
+                host.set_request_body(&body);
+            }
+            host.set_request_header("content-length", Some(&body.len().to_string()));
         }
-        _ => host.set_request_header("content-length", Some(&body.len().to_string())),
     }
     Flow::Continue
 }

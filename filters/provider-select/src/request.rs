@@ -21,6 +21,8 @@ pub(crate) struct Request {
     head: RequestHead,
     /// The model that a header chose in place of the body's.
     chosen_model: Option<String>,
+    /// The end user that a header names.
+    end_user: Option<String>,
     max_body: usize,
     /// The client calls the body a file or a picture, and nothing of it is here yet.
     media: bool,
@@ -41,6 +43,8 @@ impl Request {
         let keep_credentials = config.keep_credentials;
         let key_digest = if keep_credentials { None } else { credentials::digest(&headers) };
         let choice = choose(&headers, &config.rules);
+        let end_user = get(header::END_USER).map(str::to_owned);
+        let tags = get(header::TAGS).filter(|tags| tags.len() <= NAME_BYTES).map(str::to_owned);
         for (name, _) in &headers {
             let ours = name.starts_with(header::PREFIX);
             // The probe's secret is checked, and answered, by decide alone.
@@ -69,6 +73,12 @@ impl Request {
         if let Some(provider) = &choice.provider {
             host.set_request_header(header::PROVIDER, Some(provider));
         }
+        if let Some(tags) = &tags {
+            host.set_request_header(header::TAGS, Some(tags));
+        }
+        if let Some(source) = source(host) {
+            host.set_request_header(header::SOURCE, Some(&source));
+        }
         if operation == Operation::Probe {
             sign_probe(host, "provider-select");
         }
@@ -83,6 +93,7 @@ impl Request {
                 refused: String::new(),
             },
             chosen_model: choice.model,
+            end_user,
             max_body: config.max_body.unwrap_or(usize::MAX),
             media: false,
             done: false,
@@ -188,6 +199,11 @@ impl Request {
         if read.choices > 1 {
             host.set_request_header(header::CHOICES, Some(&read.choices.to_string()));
         }
+        self.end_user = self.end_user.take().or_else(|| read.end_user.clone());
+        // Others are for the provider to refuse: no price has such a name.
+        if let Some(tier) = read.tier.as_deref().filter(|tier| is_tier(tier)) {
+            host.set_request_header(header::TIER, Some(tier));
+        }
         self.finish(host);
     }
 
@@ -199,6 +215,11 @@ impl Request {
             let printable = self.head.model.bytes().all(|byte| (0x20..0x7f).contains(&byte));
             let model = if printable { self.head.model.as_str() } else { "?" };
             host.set_request_header(header::MODEL, Some(model));
+        }
+        let end_user = self.end_user.as_deref();
+        // A limit for each end user must not be one for all whose name is too long, so that is cut and not left out.
+        if let Some(name) = end_user.map(printable).filter(|name| !name.is_empty()) {
+            host.set_request_header(header::END_USER, Some(&name));
         }
         if self.head.stream {
             host.set_request_header(header::STREAM, Some("1"));
@@ -223,6 +244,24 @@ impl Request {
             host.set_filter_state(filter_state::REQUEST, &json);
         }
     }
+}
+
+/// The address that the request comes from, as Envoy sees it behind trusted proxies.
+fn source(host: &dyn Host) -> Option<String> {
+    let address = String::from_utf8(host.property(&["source", "address"])?).ok()?;
+    let address = address.parse::<std::net::SocketAddr>().map(|address| address.ip());
+    address.ok().map(|address| address.to_string())
+}
+
+/// A name as a header can hold it.
+fn printable(name: &str) -> String {
+    let plain = |character: char| if (' '..='~').contains(&character) { character } else { '?' };
+    name.trim().chars().take(NAME_BYTES).map(plain).collect()
+}
+
+/// Whether this may be the name of a service tier: `[a-z_]{1,16}`.
+fn is_tier(name: &str) -> bool {
+    (1..=16).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
 
 #[derive(Debug, Default)]
@@ -298,6 +337,22 @@ mod tests {
         assert_eq!(get("authorization"), None);
         assert_eq!(host.filter_state.borrow()["weirgate_endpoint"], "/chat/completions");
         assert!(host.filter_state.borrow()["weirgate_request"].contains(r#""model":"chat""#));
+    }
+
+    #[test]
+    fn a_plain_service_tier_becomes_a_header() {
+        let tier = |tier: &str| {
+            let body = format!(r#"{{"model":"m","service_tier":{tier},"messages":[]}}"#);
+            let forged = [("x-weirgate-tier", "flex")];
+            let host = FakeHost::request("POST", "/v1/chat/completions", &forged).with_body(&body);
+            host.run_request(&mut select(""));
+            host.request_header("x-weirgate-tier")
+        };
+        assert_eq!(tier(r#""priority""#).as_deref(), Some("priority"));
+        assert_eq!(tier(r#""standard_only""#).as_deref(), Some("standard_only"));
+        for other in ["null", r#""""#, r#""Flex""#, r#""a\r\nb""#, r#""abcdefghijklmnopq""#] {
+            assert_eq!(tier(other), None, "{other}");
+        }
     }
 
     #[test]
@@ -412,6 +467,36 @@ mod tests {
         let host = FakeHost::request("POST", "/v1/responses", &picture).with_body(r#"{"model":"m"}"#);
         host.run_request(&mut select(""));
         assert_eq!(host.request_header("x-weirgate-model").as_deref(), Some("m"));
+    }
+
+    #[test]
+    fn the_end_user_and_tags_are_told() {
+        let named = |headers: &[(&str, &str)], path: &str, body: &str| {
+            let host = FakeHost::request("POST", path, headers).with_body(body);
+            host.properties.borrow_mut().insert("source.address".to_owned(), b"10.0.0.7:1234".to_vec());
+            host.run_request(&mut select(""));
+            assert_eq!(host.request_header("x-weirgate-source").as_deref(), Some("10.0.0.7"));
+            (host.request_header("x-weirgate-end-user"), host.request_header("x-weirgate-tags"))
+        };
+        let body = r#"{"model":"m","user":"ann","messages":[]}"#;
+        assert_eq!(named(&[], "/v1/chat/completions", body), (Some("ann".to_owned()), None));
+        let headers = [
+            ("x-weirgate-end-user", "b\u{f6}b"),
+            ("x-weirgate-tags", "a,b"),
+            ("x-weirgate-source", "1.2.3.4"),
+        ];
+        let (user, tags) = named(&headers, "/v1/chat/completions", body);
+        assert_eq!((user.as_deref(), tags.as_deref()), (Some("b?b"), Some("a,b")));
+    }
+
+    #[test]
+    fn upstream_it_sets_a_cap_where_decide_asks_for_one() {
+        let config = r#"{"upstream":{"base_path":"/v1","model":"gpt-4o","cap_field":"max_tokens"}}"#;
+        let host = FakeHost::request("POST", "/v1/chat/completions", &[("x-weirgate-output-cap", "50")])
+            .with_body(r#"{"messages":[],"model":"chat"}"#);
+        host.run_request(&mut select(config));
+        assert_eq!(host.body(), r#"{"messages":[],"model":"gpt-4o","max_tokens":50}"#);
+        assert_eq!(host.request_header("content-length"), Some(host.body().len().to_string()));
     }
 
     #[test]

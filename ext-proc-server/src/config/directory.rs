@@ -1,0 +1,367 @@
+//! Whom the file makes known: organisations, teams, users, keys, and limits.
+
+use super::document::{Fields, Node, Value};
+use super::hex_digest;
+use super::values::Reader;
+use crate::policy::identity::{Directory, Key, Metadata, Network, Organization, Secret, Team, User};
+use crate::policy::limit::{Dimension, Downgrade, Limit, Mode, Only, Overrun, StoreFailure};
+use crate::store::Measure;
+use crate::store::window::{Unit, Window, Zone};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, HashMap};
+use std::str::FromStr;
+use weirgate_dialect::Operation;
+
+/// The fewest characters of a key that somebody made up.
+const KEY_CHARACTERS: usize = 16;
+/// How many of a key's first characters are kept for people.
+pub(crate) const PREFIX_CHARACTERS: usize = 8;
+
+/// What the names in a file may refer to.
+pub(super) struct Known<'k> {
+    pub(super) models: Vec<&'k str>,
+    pub(super) providers: Vec<&'k str>,
+}
+
+impl Reader<'_> {
+    /// Reads everybody and every limit.
+    pub(super) fn directory(&self, fields: &mut Fields<'_>, known: &Known<'_>) -> Directory {
+        let problems = &self.problems;
+        let organization_nodes = fields.list("organizations", problems);
+        let organizations = self.names(organization_nodes);
+        let team_nodes = fields.list("teams", problems);
+        let teams = self.names(team_nodes);
+        let user_nodes = fields.list("users", problems);
+        let users = self.names(user_nodes);
+        let key_nodes = fields.list("keys", problems);
+        self.names(key_nodes);
+        let limit_nodes = fields.list("limits", problems);
+        let people = People { organizations: &organizations, teams: &teams, users: &users };
+        let mut directory = Directory {
+            organizations: by_name(
+                organization_nodes,
+                |node| self.organization(node, known),
+                |one| &one.name,
+            ),
+            teams: by_name(team_nodes, |node| self.team(node, known, &people), |one| &one.name),
+            users: by_name(user_nodes, |node| self.user(node, known, &people), |one| &one.name),
+            keys: BTreeMap::new(),
+            limits: by_name(limit_nodes, |node| self.limit(node, known, true), |one| &one.name),
+        };
+        self.limit_names(limit_nodes);
+        let mut digests = HashMap::new();
+        for node in key_nodes {
+            let Some(key) = self.key(node, known, &people) else { continue };
+            for secret in &key.secrets {
+                if let Some(other) = digests.insert(secret.digest, key.name.clone()) {
+                    problems.add(node, format!("is the same key as \"{other}\""));
+                }
+            }
+            directory.keys.insert(key.name.clone(), key);
+        }
+        directory
+    }
+
+    fn organization(&self, node: &Node, known: &Known<'_>) -> Option<Organization> {
+        let problems = &self.problems;
+        let mut fields = Fields::of(node, problems);
+        let name = fields.need("name", problems).and_then(|node| self.text(node));
+        let limits = self.limits(&mut fields, known);
+        let metadata = self.metadata(&mut fields);
+        fields.finish(problems);
+        Some(Organization { name: name?, limits, metadata })
+    }
+
+    fn team(&self, node: &Node, known: &Known<'_>, people: &People<'_>) -> Option<Team> {
+        let problems = &self.problems;
+        let mut fields = Fields::of(node, problems);
+        let name = fields.need("name", problems).and_then(|node| self.text(node));
+        let organization = self.reference(&mut fields, "organization", people.organizations);
+        let models = self.references(&mut fields, "models", "model", &known.models);
+        let limits = self.limits(&mut fields, known);
+        let metadata = self.metadata(&mut fields);
+        fields.finish(problems);
+        Some(Team { name: name?, organization, models, limits, metadata })
+    }
+
+    fn user(&self, node: &Node, known: &Known<'_>, people: &People<'_>) -> Option<User> {
+        let problems = &self.problems;
+        let mut fields = Fields::of(node, problems);
+        let name = fields.need("name", problems).and_then(|node| self.text(node));
+        let team = self.reference(&mut fields, "team", people.teams);
+        let limits = self.limits(&mut fields, known);
+        let metadata = self.metadata(&mut fields);
+        fields.finish(problems);
+        Some(User { name: name?, team, limits, metadata })
+    }
+
+    fn key(&self, node: &Node, known: &Known<'_>, people: &People<'_>) -> Option<Key> {
+        let problems = &self.problems;
+        let mut fields = Fields::of(node, problems);
+        let name = fields.need("name", problems).and_then(|node| self.text(node));
+        let secret = self.key_secret(node, &mut fields);
+        let operations: Vec<&str> = Operation::ALL.iter().map(|operation| operation.as_str()).collect();
+        let key = Key {
+            name: String::new(),
+            secrets: Vec::new(),
+            team: self.reference(&mut fields, "team", people.teams),
+            user: self.reference(&mut fields, "user", people.users),
+            organization: self.reference(&mut fields, "organization", people.organizations),
+            tags: self.texts(&mut fields, "tags"),
+            models: self.references(&mut fields, "models", "model", &known.models),
+            providers: self.references(&mut fields, "providers", "provider", &known.providers),
+            operations: self.references(&mut fields, "operations", "operation", &operations),
+            networks: self.parsed_list::<Network>(&mut fields, "networks"),
+            expires_at: fields.get("expires_at").and_then(|node| self.time(node)),
+            blocked: fields.get("blocked").and_then(|node| self.flag(node)).unwrap_or(false),
+            limits: self.limits(&mut fields, known),
+            metadata: self.metadata(&mut fields),
+        };
+        fields.finish(problems);
+        Some(Key { name: name?, secrets: vec![secret?], ..key })
+    }
+
+    fn key_secret(&self, node: &Node, fields: &mut Fields<'_>) -> Option<Secret> {
+        let problems = &self.problems;
+        match (fields.get("key"), fields.get("sha256")) {
+            (Some(key), None) => self.text(key).map(|text| {
+                if text.len() < KEY_CHARACTERS {
+                    problems.add(key, format!("a key needs at least {KEY_CHARACTERS} characters"));
+                }
+                let digest = Sha256::digest(text.as_bytes()).into();
+                Secret { digest, prefix: text.chars().take(PREFIX_CHARACTERS).collect(), until: None }
+            }),
+            (None, Some(sha256)) => self.text(sha256).and_then(|text| {
+                let digest = hex_digest(&text);
+                if digest.is_none() {
+                    problems.add(sha256, "must be 64 hexadecimal digits");
+                }
+                Some(Secret { digest: digest?, ..Secret::default() })
+            }),
+            _ => {
+                problems.add(node, "give either key or sha256");
+                None
+            }
+        }
+    }
+
+    fn reference(&self, fields: &mut Fields<'_>, name: &'static str, known: &[String]) -> Option<String> {
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        fields.get(name).and_then(|node| self.one_of(node, name, &known))
+    }
+
+    fn references(
+        &self,
+        fields: &mut Fields<'_>,
+        name: &'static str,
+        what: &str,
+        known: &[&str],
+    ) -> Vec<String> {
+        fields.list(name, &self.problems).iter().filter_map(|node| self.one_of(node, what, known)).collect()
+    }
+
+    fn texts(&self, fields: &mut Fields<'_>, name: &'static str) -> Vec<String> {
+        let texts = fields.list(name, &self.problems).iter().filter_map(|node| {
+            let text = self.text(node)?;
+            self.name(node, &text);
+            Some(text)
+        });
+        texts.collect()
+    }
+
+    fn parsed_list<T: FromStr<Err = String>>(&self, fields: &mut Fields<'_>, name: &'static str) -> Vec<T> {
+        let nodes = fields.list(name, &self.problems).iter();
+        nodes.filter_map(|node| self.parsed_text(node)).collect()
+    }
+
+    fn parsed_text<T: FromStr<Err = String>>(&self, node: &Node) -> Option<T> {
+        let text = self.text(node)?;
+        text.parse().map_err(|problem: String| self.problems.add(node, problem)).ok()
+    }
+
+    fn time(&self, node: &Node) -> Option<u64> {
+        let text = self.text(node)?;
+        let time: Option<jiff::Timestamp> = text.parse().ok();
+        if time.is_none() {
+            self.problems.add(node, format!("\"{text}\" is not a time such as 2027-01-31T00:00:00Z"));
+        }
+        u64::try_from(time?.as_second()).ok()
+    }
+
+    fn metadata(&self, fields: &mut Fields<'_>) -> Metadata {
+        let entries = fields.named("metadata", &self.problems).iter();
+        entries.filter_map(|(name, node)| Some((name.clone(), self.text(node)?))).collect()
+    }
+
+    /// The limits of an owner: the short form, a map of the usual ones, or a list.
+    fn limits(&self, fields: &mut Fields<'_>, known: &Known<'_>) -> Vec<Limit> {
+        let Some(node) = fields.get("limits") else { return Vec::new() };
+        match &node.value {
+            Value::List(nodes) => {
+                self.limit_names(nodes);
+                nodes.iter().filter_map(|node| self.limit(node, known, false)).collect()
+            }
+            _ => self.usual_limits(node),
+        }
+    }
+
+    fn usual_limits(&self, node: &Node) -> Vec<Limit> {
+        let problems = &self.problems;
+        let mut fields = Fields::of(node, problems);
+        let minute = || Window::Calendar(Unit::Minute, Zone::default());
+        let mut limits = Vec::new();
+        for (name, measure) in
+            [("requests_per_minute", Measure::Requests), ("tokens_per_minute", Measure::Tokens)]
+        {
+            if let Some(amount) = fields.get(name).and_then(|node| self.count(node)) {
+                limits.push(Limit::hard(name, measure, amount, minute()));
+            }
+        }
+        if let Some(amount) = fields.get("concurrent_requests").and_then(|node| self.count(node)) {
+            limits.push(Limit::hard("concurrent_requests", Measure::Concurrent, amount, minute()));
+        }
+        if let Some(node) = fields.get("budget") {
+            let mut fields = Fields::of(node, problems);
+            let amount = fields.need("usd", problems).and_then(|node| self.dollars(node));
+            let period =
+                fields.get("period").map_or_else(|| "month".parse().ok(), |node| self.parsed_text(node));
+            fields.finish(problems);
+            if let (Some(amount), Some(period)) = (amount, period) {
+                limits.push(Limit::hard("budget", Measure::MicroDollars, amount, period));
+            }
+        }
+        fields.finish(problems);
+        limits
+    }
+
+    /// The names of the limits in one list, which tell their counters apart.
+    fn limit_names(&self, nodes: &[Node]) {
+        self.names(nodes);
+    }
+
+    fn limit(&self, node: &Node, known: &Known<'_>, of_nobody: bool) -> Option<Limit> {
+        let problems = &self.problems;
+        let mut fields = Fields::of(node, problems);
+        let name = fields.need("name", problems).and_then(|node| self.text(node));
+        let amounts = [
+            ("usd", Measure::MicroDollars),
+            ("tokens", Measure::Tokens),
+            ("input_tokens", Measure::InputTokens),
+            ("output_tokens", Measure::OutputTokens),
+            ("requests", Measure::Requests),
+            ("concurrent", Measure::Concurrent),
+        ];
+        let mut given = Vec::new();
+        for (name, measure) in amounts {
+            if let Some(node) = fields.get(name) {
+                let money = measure == Measure::MicroDollars;
+                given.push((measure, if money { self.dollars(node) } else { self.count(node) }));
+            }
+        }
+        if given.len() != 1 {
+            problems.add(
+                node,
+                "a limit counts one of usd, tokens, input_tokens, output_tokens, requests and concurrent",
+            );
+        }
+        let window_node = fields.get("window");
+        let window = window_node.map_or_else(|| "month".parse().ok(), |node| self.parsed_text(node));
+        let concurrent = matches!(given.as_slice(), [(Measure::Concurrent, _)]);
+        if let Some(node) = window_node.filter(|_| concurrent) {
+            problems.add(node, "requests under way have no window");
+        }
+        if window_node.is_none() && !concurrent {
+            problems.add(node, "window is missing");
+        }
+        let per = fields
+            .list("per", problems)
+            .iter()
+            .filter_map(|node| self.choice(node, &Dimension::ALL))
+            .collect();
+        let only = fields.get("only").map(|node| self.only(node, known, of_nobody)).unwrap_or_default();
+        let modes = [("hard", Mode::Hard), ("soft", Mode::Soft), ("shadow", Mode::Shadow)];
+        let mode = fields.get("mode").and_then(|node| self.choice(node, &modes)).unwrap_or_default();
+        let warn_at = fields.list("warn_at", problems).iter();
+        let warn_at = warn_at.filter_map(|node| u8::try_from(self.count(node)?).ok()).collect();
+        let downgrade = fields.get("downgrade").and_then(|node| {
+            let mut fields = Fields::of(node, problems);
+            let at = fields.need("at_percent", problems).and_then(|node| self.count(node));
+            let model =
+                fields.need("model", problems).and_then(|node| self.one_of(node, "model", &known.models));
+            fields.finish(problems);
+            Some(Downgrade { at_percent: u8::try_from(at?).unwrap_or(0), model: model? })
+        });
+        let on_store_failure = fields.get("on_store_failure").and_then(|node| self.store_failure(node));
+        let overruns = [("end", Overrun::End), ("flag", Overrun::Flag)];
+        let on_overrun =
+            fields.get("on_overrun").and_then(|node| self.choice(node, &overruns)).unwrap_or_default();
+        let burst = fields.get("burst").and_then(|node| self.count(node));
+        fields.finish(problems);
+        let (measure, amount) = given.pop()?;
+        let limit = Limit {
+            name: name?,
+            measure,
+            amount: amount?,
+            window: window?,
+            burst,
+            per,
+            only,
+            mode,
+            warn_at,
+            downgrade,
+            on_store_failure,
+            on_overrun,
+        };
+        if let Some((field, problem)) = limit.problem() {
+            problems.add(node, format!("{field}: {problem}"));
+        }
+        Some(limit)
+    }
+
+    /// `refuse`, or `{local: 100}`.
+    fn store_failure(&self, node: &Node) -> Option<StoreFailure> {
+        if matches!(node.value, Value::Scalar(_)) {
+            return self.choice(node, &[("refuse", StoreFailure::Refuse)]);
+        }
+        let mut fields = Fields::of(node, &self.problems);
+        let local = fields.need("local", &self.problems).and_then(|node| self.count(node));
+        fields.finish(&self.problems);
+        Some(StoreFailure::Local(local?))
+    }
+
+    fn only(&self, node: &Node, known: &Known<'_>, of_nobody: bool) -> Only {
+        let mut fields = Fields::of(node, &self.problems);
+        let mut only = Only {
+            models: self.references(&mut fields, "models", "model", &known.models),
+            providers: self.references(&mut fields, "providers", "provider", &known.providers),
+            end_users: self.texts(&mut fields, "end_users"),
+            tags: self.texts(&mut fields, "tags"),
+            ..Only::default()
+        };
+        // Whose limit it is, is said by where it stands. People may also be made known by the admin API, so names are not
+        // looked up.
+        if of_nobody {
+            only.organizations = self.texts(&mut fields, "organizations");
+            only.teams = self.texts(&mut fields, "teams");
+            only.users = self.texts(&mut fields, "users");
+            only.keys = self.texts(&mut fields, "keys");
+        }
+        fields.finish(&self.problems);
+        only
+    }
+}
+
+/// Names that others may refer to.
+struct People<'p> {
+    organizations: &'p [String],
+    teams: &'p [String],
+    users: &'p [String],
+}
+
+fn by_name<T>(
+    nodes: &[Node],
+    mut read: impl FnMut(&Node) -> Option<T>,
+    name: impl Fn(&T) -> &String,
+) -> BTreeMap<String, T> {
+    nodes.iter().filter_map(|node| read(node).map(|one| (name(&one).clone(), one))).collect()
+}

@@ -1,0 +1,278 @@
+//! Where a request goes and what it may cost.
+
+use super::access::Caller;
+use super::limit::{Counted, Ruled, taken};
+use super::prices::{Found, Price};
+use super::{Attempt, Order, Policy, Question, models};
+use crate::envoy::clusters::{self, Adaptation, Asked};
+use crate::store::{Alternative, Amounts, Measure};
+use std::borrow::Cow;
+use std::sync::Arc;
+use weirgate_dialect::Operation;
+use weirgate_dialect::error::{ClientError, ErrorKind};
+
+/// One way to serve a request.
+#[derive(Clone, Debug)]
+pub struct Plan<'p> {
+    /// The model that is served, which may be another than the one that was asked for.
+    pub model: String,
+    /// The cluster of each attempt, in order; never empty.
+    pub order: Vec<String>,
+    /// What it may use, and is reserved.
+    pub amounts: Amounts,
+    /// The cap on the tokens of one answer that has to be set, so that no more is generated than was reserved.
+    pub output_cap: Option<u64>,
+    /// What it takes from each limit.
+    pub claims: Vec<Ruled<'p>>,
+}
+
+impl Plan<'_> {
+    /// What a store is asked for.
+    pub fn alternative(&self) -> Alternative {
+        Alternative {
+            claims: self.claims.iter().map(|ruled| ruled.claim.clone()).collect(),
+            amounts: self.amounts,
+        }
+    }
+}
+
+/// How many tokens an answer may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Size {
+    tokens: u64,
+    /// Whether the provider has to be told.
+    cap: bool,
+    /// Whether it is more than the answer is likely to need, which is taken only where there is plenty.
+    generous: bool,
+}
+
+/// A cap for models whose own is not known, in tokens.
+const GENEROUS_TOKENS: u64 = 16_384;
+
+impl Policy {
+    /// The ways to serve a request, the best first. `predicted` is how many tokens an answer without a cap is likely to have.
+    ///
+    /// # Errors
+    /// 403 or 404 if the caller may not have it or nobody does, 400 if nobody offers it in the client's dialect.
+    pub fn plans<'p>(
+        &self,
+        question: &Question,
+        caller: &'p Caller,
+        predicted: u64,
+    ) -> Result<Vec<Plan<'p>>, ClientError> {
+        let order = self.order(question, caller)?;
+        let mut plans = Vec::new();
+        self.sized(question, caller, &question.model, &order, predicted, &mut plans)?;
+        let lower = plans.first().and_then(|plan| {
+            plan.claims
+                .iter()
+                .find_map(|ruled| ruled.rule.limit.downgrade.as_ref())
+                .map(|down| down.model.clone())
+        });
+        match lower.filter(|lower| *lower != question.model && caller.may_use(lower)) {
+            Some(lower) => {
+                let known = self.orders.get(&(lower.clone(), question.dialect, is_chat(question)));
+                if let Some(order) = known.filter(|order| !order.attempts.is_empty()) {
+                    let order = self.renamed(question, order);
+                    let first = plans.len();
+                    self.sized(question, caller, &lower, &order, predicted, &mut plans)?;
+                    // The lower model is what is used near the limit.
+                    for ruled in plans.iter_mut().skip(first).flat_map(|plan| &mut plan.claims) {
+                        ruled.claim.admits = None;
+                    }
+                }
+            }
+            None => plans.iter_mut().flat_map(|plan| &mut plan.claims).for_each(|ruled| {
+                // There is no other model to use, so the limit is what it is.
+                if ruled.rule.limit.downgrade.is_some() {
+                    ruled.claim.admits = None;
+                }
+            }),
+        }
+        Ok(plans)
+    }
+
+    /// The plans for one model, by how much is reserved for the answer.
+    fn sized<'p>(
+        &self,
+        question: &Question,
+        caller: &'p Caller,
+        model: &str,
+        order: &Order,
+        predicted: u64,
+        plans: &mut Vec<Plan<'p>>,
+    ) -> Result<(), ClientError> {
+        let providers: Vec<String> =
+            order.attempts.iter().map(|attempt| attempt.cluster.provider.clone()).collect();
+        let counted = Counted { principal: &caller.principal, model, providers: &providers };
+        let mut claims = Vec::new();
+        for rule in caller.rules() {
+            rule.claims(counted, &mut claims);
+        }
+        let budget = claims.iter().any(|ruled| ruled.rule.limit.is_budget());
+        // The deployment's price, or that of the model as the client names it where the name passes as it is.
+        let found = order.attempts.iter().map(|attempt| {
+            self.config.prices.find(attempt.cluster.model.as_deref().unwrap_or(&question.model))
+        });
+        let found: Vec<Found> = found.collect();
+        if budget && found.contains(&Found::Unknown) && (question.changes || !question.model.is_empty()) {
+            // Whoever has a budget must know what a request costs before it is made.
+            return Err(unpriced(model));
+        }
+        let prices: Vec<&Price> = found.iter().filter_map(Found::price).collect();
+        let bounded = claims.iter().any(|ruled| {
+            ruled.claim.ceiling != u64::MAX
+                && matches!(
+                    ruled.claim.measure,
+                    Measure::MicroDollars | Measure::OutputTokens | Measure::Tokens
+                )
+        });
+        let most = found.iter().map(|found| found.price()?.max_output_tokens).collect::<Option<Vec<u64>>>();
+        let most = most.and_then(|most| most.into_iter().max());
+        for size in sizes(question, bounded, most, predicted) {
+            let worst = |price: &&Price| price.upper_bound(question.input_tokens, size.tokens, &question.tier);
+            let micro_dollars = prices.iter().map(worst).max().unwrap_or(0);
+            let amounts = Amounts {
+                micro_dollars,
+                input_tokens: question.input_tokens,
+                output_tokens: size.tokens,
+                requests: 1,
+            };
+            let mut claims = claims.clone();
+            for Ruled { claim, .. } in &mut claims {
+                claim.amount = taken(claim.measure, &amounts);
+                let by_size = !matches!(claim.measure, Measure::Requests | Measure::Concurrent);
+                if size.generous && by_size && claim.ceiling != u64::MAX {
+                    claim.admits = Some(claim.admits.unwrap_or(u64::MAX).min(claim.ceiling / 2));
+                }
+            }
+            let output_cap = size.cap.then(|| size.tokens / question.choices.max(1));
+            let capped = |attempt: &Attempt| {
+                let mut cluster = Cow::Borrowed(&attempt.cluster);
+                if size.cap && cluster.adaptation == Adaptation::None {
+                    cluster.to_mut().adaptation = Adaptation::Prepare;
+                }
+                std::iter::repeat_n(cluster.name(), attempt.times)
+            };
+            let order = order.attempts.iter().flat_map(capped).collect();
+            plans.push(Plan { model: model.to_owned(), order, amounts, output_cap, claims });
+        }
+        Ok(())
+    }
+
+    fn order(&self, question: &Question, caller: &Caller) -> Result<Arc<Order>, ClientError> {
+        let chat = is_chat(question);
+        if chat && question.model.is_empty() {
+            // The filters see to it; this is for an Envoy whose filters are not ours.
+            return Err(models::missing());
+        }
+        if let Some(provider) = &question.provider {
+            return self.explicit(question, caller, provider);
+        }
+        let known = self.orders.get(&(question.model.clone(), question.dialect, chat));
+        let key = &caller.principal.key;
+        match known {
+            Some(_) if !caller.may_use(&question.model) => Err(models::forbidden(&question.model, key)),
+            Some(order) if order.attempts.is_empty() => {
+                Err(models::unreachable(&question.model, question.dialect))
+            }
+            Some(order) if caller.providers().is_empty() => Ok(order.clone()),
+            Some(order) => {
+                let mut order = Order::clone(order);
+                order.attempts.retain(|attempt| caller.providers().contains(&attempt.cluster.provider));
+                if order.attempts.is_empty() {
+                    return Err(models::no_allowed_provider(&question.model, key));
+                }
+                Ok(Arc::new(order))
+            }
+            None if chat => Err(models::not_found(&question.model, self.models(caller))),
+            None => match &self.config.passthrough {
+                Some(provider) => self.explicit(question, caller, provider),
+                None => Err(models::no_passthrough()),
+            },
+        }
+    }
+
+    /// A provider that was named: any model of it, unless the caller is bound to models.
+    fn explicit(
+        &self,
+        question: &Question,
+        caller: &Caller,
+        provider: &String,
+    ) -> Result<Arc<Order>, ClientError> {
+        let config = &self.config;
+        if !config.providers.contains_key(provider) {
+            return Err(models::no_provider(provider, config.providers.keys().map(String::as_str)));
+        }
+        if !caller.providers().is_empty() && !caller.providers().contains(provider) {
+            return Err(models::provider_forbidden(provider, &caller.principal.key));
+        }
+        if !caller.may_use(&question.model) {
+            return Err(models::forbidden(&question.model, &caller.principal.key));
+        }
+        // A name of ours becomes the provider's name for it, if this provider serves it.
+        let model = config.model(&question.model);
+        let deployment = model
+            .and_then(|model| config.deployments(model).find(|deployment| deployment.provider == *provider));
+        let asked =
+            Asked { dialect: question.dialect, operation: question.operation, model: &question.model };
+        let target = deployment.map(|deployment| deployment.model.as_str());
+        let target = target.filter(|target| *target != question.model);
+        let cluster = clusters::reach(config, provider, target, asked)
+            .ok_or_else(|| models::unreachable(&question.model, question.dialect))?;
+        Ok(Arc::new(Order::new(vec![cluster], 0)))
+    }
+
+    /// The order of a model for a request whose body names another.
+    fn renamed(&self, question: &Question, order: &Order) -> Order {
+        let mut order = order.clone();
+        for attempt in &mut order.attempts {
+            let differs = attempt.cluster.model.as_ref().is_some_and(|model| *model != question.model);
+            if attempt.cluster.adaptation == Adaptation::None && differs {
+                attempt.cluster.adaptation = Adaptation::Prepare;
+            }
+        }
+        order
+    }
+}
+
+/// How much to reserve for the answer, in the order in which it is tried.
+fn sizes(question: &Question, bounded: bool, most: Option<u64>, predicted: u64) -> Vec<Size> {
+    let size = |tokens: u64| Size { tokens, cap: false, generous: false };
+    // A call without a model generates nothing; any other may generate until its cap.
+    if question.model.is_empty() {
+        return vec![size(0)];
+    }
+    if let Some(cap) = question.max_tokens {
+        return vec![size(cap.saturating_mul(question.choices))];
+    }
+    let predicted = predicted.saturating_mul(question.choices).max(question.choices);
+    if !bounded || !is_chat(question) {
+        return vec![size(predicted)];
+    }
+    // Where there is plenty, what the model can generate at most is reserved, and nothing has to be said to the provider.
+    // Nearer to the limit less is reserved, and the provider is told to generate no more than that.
+    let all = most.unwrap_or(GENEROUS_TOKENS).saturating_mul(question.choices);
+    let mut sizes = vec![Size { tokens: all, cap: most.is_none(), generous: true }];
+    for (tokens, generous) in [(predicted.saturating_mul(4), true), (predicted, false)] {
+        if tokens < all {
+            sizes.push(Size { tokens, cap: true, generous });
+        } else if !generous {
+            sizes.push(Size { tokens: all, cap: most.is_none(), generous: false });
+        }
+    }
+    sizes
+}
+
+fn is_chat(question: &Question) -> bool {
+    matches!(question.operation, Operation::ChatCompletions | Operation::Messages)
+}
+
+fn unpriced(model: &str) -> ClientError {
+    let what = match model {
+        "" => "what this call costs".to_owned(),
+        model => format!("the price of the model \"{model}\""),
+    };
+    let message = format!("{what} is not known, and this key has a budget");
+    ClientError::new(ErrorKind::Forbidden, "unknown_price", message).with_param("model")
+}
