@@ -1,24 +1,35 @@
 //! What the three services share.
 
 use crate::config::{Config, StoreSettings};
+use crate::directory::log::{AuditLog, MemoryLog};
+use crate::directory::{FileLog, Managed, Restored};
 use crate::policy::Policy;
-use crate::policy::identity::Directory;
 use crate::probe::Probe;
+use crate::record::Predictor;
 use crate::record::ledger::Ledger;
-use crate::store::{Clock, Memory, Store};
+use crate::store::outage::Guarded;
+use crate::store::{Clock, Memory, Redis, Store};
 use arc_swap::ArcSwap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// The audit log's file in the store's folder.
+const AUDIT_LOG: &str = "audit.jsonl";
 
 /// The state of one process.
 #[derive(Debug)]
 pub struct Gateway {
     /// The configuration in force.
     pub policy: ArcSwap<Policy>,
+    /// Everybody whom the admin API has made known.
+    pub managed: Managed,
     /// Counters and reservations.
     pub store: Arc<dyn Store>,
     /// What was used.
     pub ledger: Ledger,
+    /// How long answers are likely to be.
+    pub predictor: Predictor,
     /// Whether Envoy's chain holds the filters.
     pub probe: Probe,
     /// How long a reservation waits to be settled.
@@ -26,23 +37,43 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Opens the store and the ledger.
+    /// Opens the store, the audit log and the ledger.
     ///
     /// # Errors
     /// One of them cannot be read or written.
     pub fn open(config: Config) -> std::io::Result<Self> {
         // Envoy ends a request at its timeout; its log entry comes soon after. Who has not settled by then will not.
-        let lifetime = config.timeouts.request + Duration::from_secs(30);
-        let store: Arc<dyn Store> = match &config.store {
-            StoreSettings::Embedded { folder: Some(folder) } => {
-                Arc::new(Memory::open(folder, Clock::System)?)
+        let lifetime = config.timeouts.request + config.timeouts.settle;
+        let store: Arc<dyn Store> = match (&config.store, &config.folder) {
+            (StoreSettings::Embedded, Some(folder)) => Arc::new(Memory::open(folder, Clock::System)?),
+            (StoreSettings::Embedded, None) => Arc::new(Memory::new(Clock::System)),
+            (StoreSettings::Redis(settings), _) => {
+                let redis = Redis::connect(settings.clone()).map_err(std::io::Error::other)?;
+                Arc::new(Guarded::new(Arc::new(redis), Clock::System))
             }
-            StoreSettings::Embedded { folder: None } => Arc::new(Memory::new(Clock::System)),
         };
         let names = config.models.iter().map(|model| model.name.as_str());
         let known = names.chain(config.prices.models()).map(str::to_owned).collect();
         let ledger = Ledger::open(config.ledger.as_deref(), known)?;
-        let policy = Policy::new(Arc::new(config), &Directory::default());
-        Ok(Self { policy: ArcSwap::from_pointee(policy), store, ledger, probe: Probe::new(), lifetime })
+        let (log, restored) = audit_log(config.folder.as_deref())?;
+        let config = Arc::new(config);
+        let policy = ArcSwap::from_pointee(Policy::new(config.clone(), &restored.directory));
+        let managed = Managed::new(log, restored, config);
+        Ok(Self {
+            policy,
+            managed,
+            store,
+            ledger,
+            predictor: Predictor::default(),
+            probe: Probe::new(),
+            lifetime,
+        })
     }
+}
+
+/// The audit log in a folder; without one it is forgotten when the process ends.
+fn audit_log(folder: Option<&Path>) -> std::io::Result<(Arc<dyn AuditLog>, Restored)> {
+    let Some(folder) = folder else { return Ok((Arc::new(MemoryLog::default()), Restored::default())) };
+    let (log, restored) = FileLog::open(&folder.join(AUDIT_LOG))?;
+    Ok((Arc::new(log), restored))
 }

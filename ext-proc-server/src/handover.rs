@@ -13,3 +13,9 @@ pub(crate) fn decision(metadata: Option<&Metadata>) -> Option<Decision> {
         _ => None,
     }
 }
+
+/// Whether decide ended the answer because no more could be reserved for it.
+pub(crate) fn was_cut(metadata: Option<&Metadata>) -> bool {
+    let namespace = metadata.and_then(|found| found.filter_metadata.get(metadata::NAMESPACE));
+    namespace.is_some_and(|namespace| namespace.fields.contains_key(metadata::CUT))
+}

@@ -3,18 +3,21 @@
 //! * [`config`] reads `weirgate.yaml`, [`envoy`] writes Envoy's configuration from it.
 //! * [`policy`] decides over one configuration; [`store`] counts and reserves.
 //! * `decide`, `translate` and [`record`] are the three verbs that Envoy calls, over [`service`].
+//! * [`directory`] keeps those whom the admin API makes known.
 //! * [`admin`] serves operators; [`probe`] shows that Envoy's chain is whole.
 //! * [`serve`] runs the service, [`up`] the service and Envoy together.
 
 pub mod admin;
 pub mod config;
 mod decide;
+pub mod directory;
 pub mod envoy;
 pub mod gateway;
 mod handover;
 mod money;
 pub mod policy;
 pub mod probe;
+mod ratelimit;
 pub mod record;
 pub mod serve;
 pub mod service;

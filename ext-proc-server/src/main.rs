@@ -3,6 +3,7 @@
 mod cli;
 
 use clap::{Parser, Subcommand};
+use cli::manage;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -39,6 +40,25 @@ enum Verb {
     /// Shows prices, and makes tables of them.
     #[command(subcommand)]
     Prices(cli::prices::Verb),
+    /// Manages organisations, over the admin API.
+    #[command(subcommand)]
+    Organizations(manage::Verb),
+    /// Manages teams, over the admin API.
+    #[command(subcommand)]
+    Teams(manage::Verb),
+    /// Manages users, over the admin API.
+    #[command(subcommand)]
+    Users(manage::Verb),
+    /// Manages virtual keys, over the admin API.
+    #[command(subcommand)]
+    Keys(manage::KeyVerb),
+    /// Manages limits of nobody in particular, over the admin API.
+    #[command(subcommand)]
+    Limits(manage::Verb),
+    /// Shows what was used and spent, over the admin API.
+    Spend(manage::Spend),
+    /// Shows who changed what, over the admin API.
+    Audit(manage::Audit),
     /// Runs the service that Envoy calls.
     Serve(File),
     /// Runs the service and Envoy together.
@@ -119,6 +139,13 @@ async fn run(verb: Verb) -> Result<(), String> {
             Ok(())
         }
         Verb::Prices(verb) => cli::prices::run(verb),
+        Verb::Organizations(verb) => manage::run(manage::ORGANIZATIONS, verb).await,
+        Verb::Teams(verb) => manage::run(manage::TEAMS, verb).await,
+        Verb::Users(verb) => manage::run(manage::USERS, verb).await,
+        Verb::Keys(verb) => manage::keys(verb).await,
+        Verb::Limits(verb) => manage::run(manage::LIMITS, verb).await,
+        Verb::Spend(spend) => manage::spend(spend).await,
+        Verb::Audit(audit) => manage::audit(audit).await,
         Verb::Serve(file) => serve(read(&file.config)?).await,
         Verb::Up { file, filters, envoy } => {
             let config = read(&file.config)?;

@@ -13,6 +13,12 @@ pub(crate) fn micros(text: &str) -> Option<u64> {
     whole.checked_mul(1_000_000)?.checked_add(fraction)
 }
 
+/// Micro-dollars as a decimal number of dollars, without zeros at its end.
+pub(crate) fn dollars(micros: u64) -> String {
+    let dollars = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
+    dollars.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -71,7 +71,8 @@ impl Service {
         let Self { gateway, grpc, admin } = self;
         let sweeper = tokio::spawn(sweep(gateway.clone()));
         let prices = tokio::spawn(reload_prices(gateway.clone()));
-        let operators = axum::serve(admin, admin::router(gateway.clone()));
+        let router = admin::router(gateway.clone()).into_make_service_with_connect_info::<SocketAddr>();
+        let operators = axum::serve(admin, router);
         let operators = tokio::spawn(operators.into_future());
         let router = Services::new(gateway.clone()).router();
         let served = match grpc {
@@ -95,6 +96,9 @@ async fn sweep(gateway: Arc<Gateway>) {
     loop {
         ticks.tick().await;
         record::expire(&gateway, SystemTime::now()).await;
+        if let Err(error) = gateway.managed.refresh(&gateway.policy).await {
+            tracing::error!(%error, "the audit log cannot be read");
+        }
         maintain(&gateway);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::gateway::Gateway;
 use crate::translate::{Attempt, Job};
-use crate::{decide, record};
+use crate::{decide, ratelimit, record};
 use envoy_types::pb::envoy::service::accesslog::v3::access_log_service_server::{
     AccessLogService, AccessLogServiceServer,
 };
@@ -11,6 +11,10 @@ use envoy_types::pb::envoy::service::ext_proc::v3::external_processor_server::{
     ExternalProcessor, ExternalProcessorServer,
 };
 use envoy_types::pb::envoy::service::ext_proc::v3::{ProcessingRequest, ProcessingResponse};
+use envoy_types::pb::envoy::service::ratelimit::v3::rate_limit_service_server::{
+    RateLimitService, RateLimitServiceServer,
+};
+use envoy_types::pb::envoy::service::ratelimit::v3::{RateLimitRequest, RateLimitResponse};
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio_stream::Stream;
@@ -42,6 +46,7 @@ impl Services {
                     .max_decoding_message_size(MESSAGE_BYTES)
                     .max_encoding_message_size(MESSAGE_BYTES),
             )
+            .add_service(RateLimitServiceServer::new(self.clone()))
             .add_service(AccessLogServiceServer::new(self).max_decoding_message_size(MESSAGE_BYTES))
     }
 }
@@ -60,24 +65,54 @@ impl ExternalProcessor for Services {
         let messages = request.into_inner();
         let replies: Replies = match job {
             Some(job) => Box::pin(translate(messages, Attempt::new(job))),
-            None => Box::pin(decide_once(messages, self.gateway.clone())),
+            None => Box::pin(decide(messages, self.gateway.clone())),
         };
         Ok(Response::new(replies))
     }
 }
 
-/// decide speaks once, and the stream is over.
-fn decide_once(
+/// decide speaks once, and the stream is over; but for answers that it has to follow.
+fn decide(
     messages: Streaming<ProcessingRequest>,
     gateway: Arc<Gateway>,
 ) -> impl Stream<Item = Result<ProcessingResponse, Status>> + Send {
-    futures_util::stream::once(async move {
-        let mut messages = messages;
-        match messages.message().await? {
-            Some(message) => Ok(decide::answer(&gateway, &message).await),
-            None => Err(Status::cancelled("the request ended before decide was asked")),
+    let start = (messages, gateway, Deciding::Asked);
+    futures_util::stream::unfold(start, |(mut messages, gateway, deciding)| async move {
+        if matches!(deciding, Deciding::Over) {
+            return None;
         }
+        let message = match (&deciding, messages.message().await) {
+            (Deciding::Over | Deciding::Following(_), Ok(None)) => return None,
+            (_, Ok(Some(message))) => message,
+            (Deciding::Asked, Ok(None)) => {
+                let status = Status::cancelled("the request ended before decide was asked");
+                return Some((Err(status), (messages, gateway, Deciding::Over)));
+            }
+            (_, Err(status)) => return Some((Err(status), (messages, gateway, Deciding::Over))),
+        };
+        let (reply, next) = match deciding {
+            Deciding::Asked => {
+                let (reply, meter) = decide::answer(&gateway, &message).await;
+                (reply, meter.map_or(Deciding::Over, |meter| Deciding::Following(Box::new(meter))))
+            }
+            Deciding::Following(mut meter) => {
+                let reply = meter.answer(&gateway, message).await?;
+                (reply, if meter.has_ended() { Deciding::Over } else { Deciding::Following(meter) })
+            }
+            Deciding::Over => return None,
+        };
+        Some((Ok(reply), (messages, gateway, next)))
     })
+}
+
+/// How far decide's part in a request has come.
+enum Deciding {
+    /// Envoy has yet to ask.
+    Asked,
+    /// The answer is followed.
+    Following(Box<decide::Meter>),
+    /// Nothing more is to be said.
+    Over,
 }
 
 /// translate answers every message of its stream.
@@ -98,6 +133,16 @@ fn translate(
             }
         }
     })
+}
+
+#[tonic::async_trait]
+impl RateLimitService for Services {
+    async fn should_rate_limit(
+        &self,
+        request: Request<RateLimitRequest>,
+    ) -> Result<Response<RateLimitResponse>, Status> {
+        ratelimit::answer(&self.gateway, request.get_ref()).await.map(Response::new)
+    }
 }
 
 #[tonic::async_trait]

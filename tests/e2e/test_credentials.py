@@ -110,6 +110,7 @@ def test_an_answer_holds_no_secret(gateway, key, http):
     assert {name for name in answer.headers if name.startswith("x-weirgate")} == {
         "x-weirgate-attempts",
         "x-weirgate-deployment",
+        "x-weirgate-reserved-usd",
     }
 
 

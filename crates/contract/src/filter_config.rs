@@ -16,10 +16,36 @@ pub struct ProviderSelect {
     /// The largest request body, in bytes; without it Envoy's own limits hold alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_body: Option<usize>,
+    /// The secret of the checksum in generated keys; without it no key is judged by its form.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_checksum: Option<SecretText>,
     /// Set where the filter stands in the upstream chain of one provider. Such an instance only prepares the request for
     /// that provider.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<Upstream>,
+}
+
+/// A text that no log shows.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SecretText(String);
+
+impl SecretText {
+    /// Keeps a text out of logs.
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text, for whoever needs it.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl std::fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SecretText(...)")
+    }
 }
 
 /// What a request must look like for one provider that speaks the client's dialect.

@@ -56,6 +56,24 @@ pub mod response_header {
     pub const ATTEMPTS: &str = "x-weirgate-attempts";
     /// The deployment that answered, as `provider/model`.
     pub const DEPLOYMENT: &str = "x-weirgate-deployment";
+    /// The most that the request may cost, in dollars.
+    pub const RESERVED: &str = "x-weirgate-reserved-usd";
+    /// A limit that is reached and refuses nothing.
+    pub const WARNING: &str = "x-weirgate-warning";
+    /// What clients are told of their limits: each header, and the key of the metadata that it is taken from.
+    pub const LIMITS: [(&str, &str); 11] = [
+        ("x-ratelimit-limit-requests", crate::metadata::LIMIT_REQUESTS),
+        ("x-ratelimit-remaining-requests", crate::metadata::REMAINING_REQUESTS),
+        ("x-ratelimit-reset-requests", crate::metadata::RESET_REQUESTS),
+        ("x-ratelimit-limit-tokens", crate::metadata::LIMIT_TOKENS),
+        ("x-ratelimit-remaining-tokens", crate::metadata::REMAINING_TOKENS),
+        ("x-ratelimit-reset-tokens", crate::metadata::RESET_TOKENS),
+        ("x-weirgate-budget-limit-usd", crate::metadata::BUDGET_LIMIT),
+        ("x-weirgate-budget-remaining-usd", crate::metadata::BUDGET_REMAINING),
+        ("x-weirgate-budget-reset", crate::metadata::BUDGET_RESET),
+        (RESERVED, crate::metadata::RESERVED),
+        (WARNING, crate::metadata::WARNING),
+    ];
     /// Fields of the request that the provider cannot take and that were left out.
     pub const DROPPED: &str = "x-weirgate-dropped-fields";
 }
@@ -66,6 +84,30 @@ pub mod metadata {
     pub const NAMESPACE: &str = "weirgate";
     /// The key in [`NAMESPACE`] that holds a [`crate::handover::Decision`] as JSON.
     pub const DECISION: &str = "decision";
+    /// The key in [`NAMESPACE`] that is set when decide ended a stream because no more could be reserved for it.
+    pub const CUT: &str = "cut";
+    /// Keys in [`NAMESPACE`] from which Envoy takes what clients are told of their limits: requests, tokens, then money in dollars.
+    pub const LIMIT_REQUESTS: &str = "limit_requests";
+    /// See [`LIMIT_REQUESTS`].
+    pub const REMAINING_REQUESTS: &str = "remaining_requests";
+    /// See [`LIMIT_REQUESTS`].
+    pub const RESET_REQUESTS: &str = "reset_requests";
+    /// See [`LIMIT_REQUESTS`].
+    pub const LIMIT_TOKENS: &str = "limit_tokens";
+    /// See [`LIMIT_REQUESTS`].
+    pub const REMAINING_TOKENS: &str = "remaining_tokens";
+    /// See [`LIMIT_REQUESTS`].
+    pub const RESET_TOKENS: &str = "reset_tokens";
+    /// See [`LIMIT_REQUESTS`].
+    pub const BUDGET_LIMIT: &str = "budget_limit";
+    /// See [`LIMIT_REQUESTS`].
+    pub const BUDGET_REMAINING: &str = "budget_remaining";
+    /// See [`LIMIT_REQUESTS`].
+    pub const BUDGET_RESET: &str = "budget_reset";
+    /// The key in [`NAMESPACE`] of what a client is warned of.
+    pub const WARNING: &str = "warning";
+    /// The key in [`NAMESPACE`] of what was reserved, in dollars.
+    pub const RESERVED: &str = "reserved";
     /// The namespace and key from which Envoy's `priority_group` takes the order of clusters.
     pub const ROUTING_NAMESPACE: &str = "envoy.filters.http.ext_proc";
     /// See [`ROUTING_NAMESPACE`].

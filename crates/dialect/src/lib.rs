@@ -12,6 +12,7 @@
 //! * [`translate`] rewrites requests and answers from one dialect to another.
 
 pub mod answer;
+pub mod cut;
 pub mod error;
 pub mod head;
 mod names;

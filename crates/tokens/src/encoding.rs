@@ -1,5 +1,6 @@
 //! Counting text.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use tiktoken_rs::CoreBPE;
 
 /// An encoding that is counted exactly.
@@ -30,6 +31,21 @@ impl Encoding {
     /// Builds the encoding's table, which takes a tenth of a second once, before the first request needs it.
     pub fn preload(self) {
         self.bpe();
+        self.loaded().store(true, Ordering::Release);
+    }
+
+    /// Whether [`Encoding::preload`] is done, so that nobody waits for the table.
+    pub fn is_preloaded(self) -> bool {
+        self.loaded().load(Ordering::Acquire)
+    }
+
+    fn loaded(self) -> &'static AtomicBool {
+        static O200K: AtomicBool = AtomicBool::new(false);
+        static CL100K: AtomicBool = AtomicBool::new(false);
+        match self {
+            Self::O200k => &O200K,
+            Self::Cl100k => &CL100K,
+        }
     }
 
     /// The number of tokens in `text`.

@@ -1,91 +1,69 @@
-//! HTTP for operators: health, readiness, metrics, usage.
+//! HTTP for operators: health, readiness, metrics and usage; and the admin API under `/admin/v1`.
 
+mod access;
+mod answer;
+mod audit;
+mod call;
+mod keys;
+mod me;
+mod openapi;
+mod operators;
+mod resources;
+mod routes;
+mod spend;
+mod standings;
+
+pub use operators::probe_address;
+
+use crate::directory::refusal::{Reason, Refusal};
 use crate::gateway::Gateway;
-use crate::policy::limit::Counted;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
-use serde_json::json;
+use axum::Router;
+use axum::extract::Request;
+use axum::response::IntoResponse;
+use axum::routing::{MethodFilter, MethodRouter};
+use call::Call;
+use routes::Route;
 use std::sync::Arc;
 
 /// The routes.
 pub fn router(gateway: Arc<Gateway>) -> Router {
-    Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
-        .route("/usage", get(usage))
-        .with_state(gateway)
+    operators::router(gateway.clone()).nest("/admin/v1", api(gateway))
 }
 
-/// Where the probe finds Envoy's listener.
-pub fn probe_address(gateway: &Gateway) -> String {
-    let policy = gateway.policy.load();
-    let config = policy.config();
-    config.probe.clone().unwrap_or_else(|| {
-        let mut address = config.listen;
-        if address.ip().is_unspecified() {
-            address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
-        }
-        address.to_string()
-    })
+/// The admin API, made of the same table as its document.
+fn api(gateway: Arc<Gateway>) -> Router {
+    let document: Arc<str> = openapi::document(&routes::all()).to_string().into();
+    let mut router = Router::new();
+    for route in routes::all() {
+        let (path, route, gateway) = (route.path, Arc::new(route), gateway.clone());
+        let filter = MethodFilter::try_from(route.method.clone()).unwrap_or(MethodFilter::GET);
+        let handler = MethodRouter::new().on(filter, move |request: Request| {
+            let (route, gateway) = (route.clone(), gateway.clone());
+            async move { serve(&route, gateway, request).await }
+        });
+        router = router.route(path, handler);
+    }
+    let openapi = move || async move { answer::json_text(document.to_string()) };
+    router
+        .route(openapi::PATH, axum::routing::get(openapi))
+        .fallback(|| async {
+            answer::refuse(&Refusal::new(Reason::NotFound, "not_found", "there is no such path"))
+        })
+        .method_not_allowed_fallback(|| async {
+            answer::refuse(&Refusal::new(Reason::Method, "method_not_allowed", "the path has no such method"))
+        })
 }
 
-async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
-    match gateway.probe.check(&probe_address(&gateway)).await {
-        Ok(()) => "ready\n".into_response(),
-        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")).into_response(),
+async fn serve(route: &Route, gateway: Arc<Gateway>, request: Request) -> axum::response::Response {
+    let answered = async {
+        let call = Call::read(route, gateway, request).await?;
+        (route.handler)(call).await
+    };
+    match answered.await {
+        Ok(response) => response.into_response(),
+        Err(refusal) => answer::refuse(&refusal),
     }
 }
 
-async fn metrics(State(gateway): State<Arc<Gateway>>) -> impl IntoResponse {
-    let text = gateway.ledger.totals().metrics();
-    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
-}
-
-async fn usage(State(gateway): State<Arc<Gateway>>) -> Response {
-    let policy = gateway.policy.load_full();
-    let budgets: Vec<_> = policy
-        .directory()
-        .keys
-        .values()
-        .map(|key| {
-            let mut claims = Vec::new();
-            let principal = policy.directory().principal(key);
-            if let Some(rule) = policy.spend_rule(&key.name) {
-                rule.claims(Counted { principal: &principal, model: "", providers: &[] }, &mut claims);
-            }
-            let counted = claims.pop();
-            (
-                key.name.clone(),
-                counted.map(|ruled| {
-                    (ruled.rule.limit.is_budget().then_some(ruled.rule.limit.amount), ruled.claim)
-                }),
-            )
-        })
-        .collect();
-    let claims: Vec<_> = budgets.iter().filter_map(|(_, budget)| Some(budget.as_ref()?.1.clone())).collect();
-    let (Ok(standings), Ok(open)) =
-        (gateway.store.standings(&claims).await, gateway.store.open_reservations().await)
-    else {
-        return (StatusCode::SERVICE_UNAVAILABLE, "the store cannot be used\n").into_response();
-    };
-    let mut standings = standings.into_iter();
-    let keys: Vec<_> = budgets
-        .into_iter()
-        .map(|(key, budget)| {
-            let standing = budget.as_ref().and_then(|_| standings.next()).unwrap_or_default();
-            let amount = budget.and_then(|(amount, _)| amount);
-            json!({
-                "key": key,
-                "spent_micros": standing.used,
-                "reserved_micros": standing.reserved,
-                "budget_micros": amount,
-            })
-        })
-        .collect();
-    Json(json!({"usage": gateway.ledger.totals().rows(), "keys": keys, "open_reservations": open}))
-        .into_response()
-}
+#[cfg(test)]
+mod tests;

@@ -121,7 +121,7 @@ impl Reader<'_> {
         Some(Key { name: name?, secrets: vec![secret?], ..key })
     }
 
-    fn key_secret(&self, node: &Node, fields: &mut Fields<'_>) -> Option<Secret> {
+    pub(super) fn key_secret(&self, node: &Node, fields: &mut Fields<'_>) -> Option<Secret> {
         let problems = &self.problems;
         match (fields.get("key"), fields.get("sha256")) {
             (Some(key), None) => self.text(key).map(|text| {

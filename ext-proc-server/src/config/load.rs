@@ -86,8 +86,13 @@ impl Reader<'_> {
             providers: provider_names.clone(),
         };
         let directory = self.directory(&mut fields, &known);
-        if fields.list("keys", problems).is_empty() {
-            problems.add(root, "keys is missing: without a key nobody can use the gateway");
+        let admins = self.admins(&mut fields);
+        let key_checksum = self.key_checksum(&mut fields);
+        if fields.list("keys", problems).is_empty() && admins.is_empty() {
+            problems.add(
+                root,
+                "keys is missing: without a key, and without admins who could make one, nobody can use the gateway",
+            );
         }
         let passthrough =
             fields.get("passthrough").and_then(|node| self.one_of(node, "provider", &provider_names));
@@ -109,7 +114,7 @@ impl Reader<'_> {
         let ledger = fields.get("ledger").and_then(|node| self.text(node)).map(PathBuf::from);
         let beside =
             ledger.as_ref().and_then(|ledger| ledger.parent()).map(Path::to_owned).unwrap_or_default();
-        let store = self.store(fields.get("store"), beside.join("weirgate-store"));
+        let (store, folder) = self.store(fields.get("store"), beside.join("weirgate-store"));
         let prices = self.prices(&mut fields);
         let default_output_tokens =
             fields.get("default_output_tokens").and_then(|node| self.count(node)).unwrap_or(1024);
@@ -124,7 +129,10 @@ impl Reader<'_> {
             providers,
             models,
             directory,
+            admins,
+            key_checksum,
             store,
+            folder,
             passthrough,
             rules,
             guard,
@@ -272,14 +280,32 @@ impl Reader<'_> {
         Some(Model { name: name?, deployments, fallbacks, retries, tokenizer: tokenizer.or(factor) })
     }
 
-    /// A folder, or none.
-    fn store(&self, node: Option<&Node>, default: PathBuf) -> StoreSettings {
-        let Some(node) = node else { return StoreSettings::Embedded { folder: Some(default) } };
-        let mut fields = Fields::of(node, &self.problems);
+    /// Where counters are kept, and the folder of what must survive a restart.
+    fn store(&self, node: Option<&Node>, default: PathBuf) -> (StoreSettings, Option<PathBuf>) {
+        let problems = &self.problems;
+        let Some(node) = node else { return (StoreSettings::Embedded, Some(default)) };
+        let mut fields = Fields::of(node, problems);
         let folder = fields.get("folder").and_then(|node| self.text(node));
-        fields.finish(&self.problems);
+        let url_node = fields.get("redis");
+        let url = url_node.and_then(|node| self.text(node));
+        let prefix = fields.get("prefix").and_then(|node| self.text(node));
+        let timeout = fields.get("timeout").and_then(|node| self.duration(node));
+        fields.finish(problems);
+        if url_node.is_none() && (prefix.is_some() || timeout.is_some()) {
+            problems.add(node, "prefix and timeout are for redis");
+        }
         let folder = folder.map_or(Some(default), |folder| (folder != "none").then(|| PathBuf::from(folder)));
-        StoreSettings::Embedded { folder }
+        let Some(url) = url else { return (StoreSettings::Embedded, folder) };
+        let settings = redis::Settings {
+            url,
+            prefix: prefix.unwrap_or_else(|| "weirgate".to_owned()),
+            timeout: timeout.unwrap_or(redis::Settings::TIMEOUT),
+            clock: crate::store::Clock::System,
+        };
+        if let Err(error) = redis::Redis::connect(settings.clone()) {
+            problems.add(node, error.reason);
+        }
+        (StoreSettings::Redis(settings), folder)
     }
 
     fn rule(&self, node: &Node, providers: &[&str], models: &[String]) -> Option<HeaderRule> {
@@ -339,6 +365,7 @@ impl Reader<'_> {
             request: Duration::from_secs(600),
             silence: Duration::from_secs(120),
             connect: Duration::from_secs(5),
+            settle: Duration::from_secs(30),
         };
         let Some(node) = node else { return timeouts };
         let mut fields = Fields::of(node, &self.problems);
@@ -346,6 +373,7 @@ impl Reader<'_> {
             ("request", &mut timeouts.request),
             ("silence", &mut timeouts.silence),
             ("connect", &mut timeouts.connect),
+            ("settle", &mut timeouts.settle),
         ] {
             if let Some(duration) = fields.get(name).and_then(|node| self.duration(node)) {
                 *timeout = duration;

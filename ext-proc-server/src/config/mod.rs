@@ -2,6 +2,7 @@
 //!
 //! The reference for users is `docs/configuration.md`.
 
+mod admins;
 mod directory;
 pub mod document;
 pub mod environment;
@@ -15,11 +16,12 @@ pub(crate) use values::duration;
 
 use crate::policy::identity::Directory;
 use crate::policy::prices::Prices;
+use crate::store::redis;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
-use weirgate_contract::filter_config::{HeaderRule, PromptGuard, Tokenizer};
+use weirgate_contract::filter_config::{HeaderRule, PromptGuard, SecretText, Tokenizer};
 use weirgate_dialect::Dialect;
 use weirgate_dialect::translate::Unsupported;
 
@@ -42,8 +44,14 @@ pub struct Config {
     pub models: Vec<Model>,
     /// Who may ask, and the limits.
     pub directory: Directory,
+    /// Who may use the admin API.
+    pub admins: Vec<Admin>,
+    /// The secret of the checksum in generated keys.
+    pub key_checksum: Option<SecretText>,
     /// Where counters are kept.
     pub store: StoreSettings,
+    /// The folder of what must survive a restart; `None`: nothing does.
+    pub folder: Option<PathBuf>,
     /// The provider that gets calls nobody here knows.
     pub passthrough: Option<String>,
     /// Rules that choose a provider or a model by request header.
@@ -124,6 +132,28 @@ impl std::fmt::Debug for Secret {
     }
 }
 
+/// Somebody who may use the admin API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admin {
+    /// The name by which the audit log knows them.
+    pub name: String,
+    /// SHA-256 of their key.
+    pub digest: [u8; 32],
+    /// What they may do.
+    pub role: AdminRole,
+}
+
+/// What somebody may do in the admin API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AdminRole {
+    /// Everything.
+    Admin,
+    /// Read everything but the audit log.
+    Viewer,
+    /// Read and change the users and keys of one team.
+    TeamAdmin(String),
+}
+
 /// A name that clients ask for.
 #[derive(Clone, Debug)]
 pub struct Model {
@@ -149,13 +179,12 @@ pub struct Deployment {
 }
 
 /// Where counters and reservations are kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum StoreSettings {
     /// In this process; with a folder, also across restarts.
-    Embedded {
-        /// The folder of the journal.
-        folder: Option<PathBuf>,
-    },
+    Embedded,
+    /// In a Redis server that several processes share.
+    Redis(redis::Settings),
 }
 
 /// What Envoy does when the service is down.
@@ -176,6 +205,8 @@ pub struct Timeouts {
     pub silence: Duration,
     /// To open a connection to a provider.
     pub connect: Duration,
+    /// After `request`, until a request whose end nobody reported is charged as reserved.
+    pub settle: Duration,
 }
 
 /// Settings of the Envoy that is started or written for.

@@ -1,6 +1,6 @@
 //! What a client is told when a limit stops it.
 
-use crate::policy::identity::Principal;
+use crate::money::dollars;
 use crate::policy::plan::Plan;
 use crate::store::window::Window;
 use crate::store::{Measure, Refused};
@@ -12,7 +12,7 @@ const NEVER: u64 = 86_400;
 const SOON: u64 = 1;
 
 /// The error for a request that a limit refuses.
-pub(super) fn explain(refused: &Refused, plan: Option<&Plan<'_>>, principal: &Principal) -> ClientError {
+pub(super) fn explain(refused: &Refused, plan: Option<&Plan<'_>>) -> ClientError {
     let Some(ruled) = plan.and_then(|plan| plan.claims.get(refused.claim)) else { return no_store() };
     let limit = &ruled.rule.limit;
     let over = match &limit.window {
@@ -53,7 +53,6 @@ pub(super) fn explain(refused: &Refused, plan: Option<&Plan<'_>>, principal: &Pr
             (ErrorKind::RateLimited, "rate_limit_exceeded", message, NEVER)
         }
     };
-    let _ = principal;
     ClientError::new(kind, code, message).with_retry_after(known.unwrap_or(unknown))
 }
 
@@ -67,7 +66,11 @@ pub(super) fn no_store() -> ClientError {
     .with_retry_after(SOON)
 }
 
-fn dollars(micros: u64) -> String {
-    let dollars = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
-    dollars.trim_end_matches('0').trim_end_matches('.').to_owned()
+/// The error of a stream for which no more can be reserved.
+pub(super) fn reached() -> ClientError {
+    ClientError::new(
+        ErrorKind::BudgetExceeded,
+        "limit_reached",
+        "a limit was reached while this answer was generated",
+    )
 }

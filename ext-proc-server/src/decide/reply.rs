@@ -1,14 +1,21 @@
 //! decide's message to Envoy.
 
+use super::standing::Told;
 use crate::policy::plan::Plan;
 use envoy_types::pb::envoy::config::core::v3::{HeaderValue, HeaderValueOption};
+use envoy_types::pb::envoy::extensions::filters::http::ext_proc::v3::ProcessingMode;
+use envoy_types::pb::envoy::extensions::filters::http::ext_proc::v3::processing_mode::{
+    BodySendMode, HeaderSendMode,
+};
+use envoy_types::pb::envoy::service::ext_proc::v3::body_mutation::Mutation;
 use envoy_types::pb::envoy::service::ext_proc::v3::{
-    CommonResponse, HeaderMutation, HeadersResponse, ImmediateResponse, ProcessingResponse,
-    processing_response::Response,
+    BodyMutation, BodyResponse, CommonResponse, HeaderMutation, HeadersResponse, ImmediateResponse,
+    ProcessingResponse, StreamedBodyResponse, TrailersResponse, processing_response::Response,
 };
 use envoy_types::pb::envoy::r#type::v3::HttpStatus;
 use envoy_types::pb::google::protobuf::{ListValue, Struct, Value, value::Kind};
 use serde_json::json;
+use std::collections::HashMap;
 use weirgate_contract::handover::Decision;
 use weirgate_contract::{metadata, request_header};
 use weirgate_dialect::Dialect;
@@ -20,7 +27,7 @@ pub(super) fn nothing() -> ProcessingResponse {
 }
 
 /// Sends the request to the clusters of the plan.
-pub(super) fn route(plan: &Plan<'_>, decision: &Decision) -> ProcessingResponse {
+pub(super) fn route(plan: &Plan<'_>, decision: &Decision, told: &Told) -> ProcessingResponse {
     let retries = plan.order.len().saturating_sub(1).to_string();
     let mut headers = vec![set_header("x-envoy-max-retries", &retries)];
     if let Some(cap) = plan.output_cap {
@@ -39,17 +46,52 @@ pub(super) fn route(plan: &Plan<'_>, decision: &Decision) -> ProcessingResponse 
         ])
     });
     let routing = object([(metadata::PRIORITY_GROUPS, list(groups))]);
-    let told = [(metadata::ROUTING_NAMESPACE, routing), told_record(decision)];
-    respond(Response::RequestHeaders(HeadersResponse { response: Some(response) }), Some(fields(told)))
+    let fields_told = [(metadata::ROUTING_NAMESPACE, routing), told_record(decision, told)];
+    let mut reply = respond(
+        Response::RequestHeaders(HeadersResponse { response: Some(response) }),
+        Some(fields(fields_told)),
+    );
+    // Only in this mode may the service end an answer before its provider does.
+    reply.mode_override = plan.slice.map(|_| ProcessingMode {
+        response_header_mode: HeaderSendMode::Send.into(),
+        response_body_mode: BodySendMode::FullDuplexStreamed.into(),
+        response_trailer_mode: HeaderSendMode::Send.into(),
+        ..ProcessingMode::default()
+    });
+    reply
+}
+
+/// Lets the head of an answer pass.
+pub(super) fn continue_response() -> ProcessingResponse {
+    respond(Response::ResponseHeaders(HeadersResponse { response: None }), None)
+}
+
+/// Lets the trailers of an answer pass.
+pub(super) fn response_trailers() -> ProcessingResponse {
+    respond(Response::ResponseTrailers(TrailersResponse { header_mutation: None }), None)
+}
+
+/// A part of an answer that is followed. `cut`: it is ended here, and record has to know.
+pub(super) fn stream(body: Vec<u8>, end_of_stream: bool, cut: bool) -> ProcessingResponse {
+    let streamed = StreamedBodyResponse { body, end_of_stream, ..StreamedBodyResponse::default() };
+    let mutation = BodyMutation { mutation: Some(Mutation::StreamedResponse(streamed)) };
+    let response = CommonResponse { body_mutation: Some(mutation), ..CommonResponse::default() };
+    let told = cut.then(|| fields([(metadata::NAMESPACE, object([(metadata::CUT, text("1"))]))]));
+    respond(Response::ResponseBody(BodyResponse { response: Some(response) }), told)
 }
 
 /// Answers with an error.
-pub(super) fn refuse(dialect: Dialect, error: &ClientError, decision: &Decision) -> ProcessingResponse {
+pub(super) fn refuse(
+    dialect: Dialect,
+    error: &ClientError,
+    decision: &Decision,
+    told: &Told,
+) -> ProcessingResponse {
     let mut headers = vec![set_header("content-type", "application/json")];
     if let Some(seconds) = error.retry_after {
         headers.push(set_header("retry-after", &seconds.to_string()));
     }
-    immediate(error.status(), headers, error.body(dialect), error.code, decision)
+    immediate(error.status(), headers, error.body(dialect), error.code, decision, told)
 }
 
 /// Answers with the list of models, in the client's shape.
@@ -76,13 +118,13 @@ pub(super) fn models<'a>(
         }
     };
     let headers = vec![set_header("content-type", "application/json")];
-    immediate(200, headers, body.to_string(), "models", decision)
+    immediate(200, headers, body.to_string(), "models", decision, &Told::new())
 }
 
 /// Answers a probe with the filters that saw it.
 pub(super) fn probe(chain: &str) -> ProcessingResponse {
     let headers = vec![set_header("content-type", "text/plain")];
-    immediate(200, headers, chain.to_owned(), "probe", &Decision::default())
+    immediate(200, headers, chain.to_owned(), "probe", &Decision::default(), &Told::new())
 }
 
 fn immediate(
@@ -91,6 +133,7 @@ fn immediate(
     body: String,
     details: &str,
     decision: &Decision,
+    told: &Told,
 ) -> ProcessingResponse {
     let response = ImmediateResponse {
         status: Some(HttpStatus { code: i32::from(status) }),
@@ -99,17 +142,20 @@ fn immediate(
         details: details.to_owned(),
         ..ImmediateResponse::default()
     };
-    respond(Response::ImmediateResponse(response), Some(fields([told_record(decision)])))
+    respond(Response::ImmediateResponse(response), Some(fields([told_record(decision, told)])))
 }
 
 fn respond(response: Response, dynamic_metadata: Option<Struct>) -> ProcessingResponse {
     ProcessingResponse { response: Some(response), dynamic_metadata, ..ProcessingResponse::default() }
 }
 
-fn told_record(decision: &Decision) -> (&'static str, Value) {
+fn told_record(decision: &Decision, told: &Told) -> (&'static str, Value) {
     // A struct of strings and numbers always has a JSON form.
     let json = serde_json::to_string(decision).unwrap_or_default();
-    (metadata::NAMESPACE, object([(metadata::DECISION, text(&json))]))
+    let mut told =
+        told.iter().map(|(key, value)| ((*key).to_owned(), text(value))).collect::<HashMap<_, _>>();
+    told.insert(metadata::DECISION.to_owned(), text(&json));
+    (metadata::NAMESPACE, Value { kind: Some(Kind::StructValue(Struct { fields: told })) })
 }
 
 pub(crate) fn set_header(name: &str, value: &str) -> HeaderValueOption {

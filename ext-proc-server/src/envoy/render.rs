@@ -100,6 +100,7 @@ impl Filter {
             Self::ProviderSelect => json!(ProviderSelect {
                 rules: config.rules.clone(),
                 max_body: usize::try_from(config.max_body).ok(),
+                key_checksum: config.key_checksum.clone(),
                 ..ProviderSelect::default()
             }),
             Self::PromptGuard => json!(config.guard),
@@ -243,10 +244,18 @@ fn route(config: &Config, clusters: &[Cluster]) -> Value {
                 "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.25s"},
             },
         },
-        "response_headers_to_add": [
-            set_header(response_header::ATTEMPTS, "%UPSTREAM_REQUEST_ATTEMPT_COUNT%"),
-        ],
+        "response_headers_to_add": told_headers(),
     })
+}
+
+/// What clients are told besides the answer.
+fn told_headers() -> Vec<Value> {
+    let limits = response_header::LIMITS
+        .iter()
+        .map(|(name, key)| set_header(name, &format!("%DYNAMIC_METADATA({}:{key})%", metadata::NAMESPACE)));
+    std::iter::once(set_header(response_header::ATTEMPTS, "%UPSTREAM_REQUEST_ATTEMPT_COUNT%"))
+        .chain(limits)
+        .collect()
 }
 
 fn decide(config: &Config) -> Value {
@@ -267,7 +276,7 @@ fn decide(config: &Config) -> Value {
             "status_on_error": {"code": "ServiceUnavailable"},
             // Only what decide reads goes over the wire.
             "forward_rules": {"allowed_headers": {"patterns": [
-                {"prefix": request_header::PREFIX}, {"exact": ":method"},
+                {"prefix": request_header::PREFIX}, {"exact": ":method"}, {"exact": "content-type"},
             ]}},
             "mutation_rules": {"allow_envoy": {"value": true}},
             "metadata_options": {"receiving_namespaces": {

@@ -1,18 +1,15 @@
 //! Who a request belongs to, and what that allows.
 
 use super::identity::{Directory, Principal};
-use super::limit::{Limit, Mode, Rule};
+use super::limit::Rule;
+use super::rules::Rules;
 use super::{Holder, Policy, Question};
-use crate::store::Measure;
-use crate::store::window::{Unit, Window, Zone};
 use std::collections::HashMap;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
 use weirgate_dialect::Operation;
 use weirgate_dialect::error::{ClientError, ErrorKind};
 
-/// The name of the limit that counts what a key without a budget spends.
-const SPEND: &str = "spend";
 /// The most tags of one request.
 const TAGS: usize = 16;
 
@@ -103,17 +100,6 @@ impl Policy {
         Ok(Caller { holder: holder.clone(), principal })
     }
 
-    /// The rule that counts all that a key spends: its budget, if it has one.
-    pub fn spend_rule(&self, key: &str) -> Option<&Arc<Rule>> {
-        self.rules.iter().find(|rule| {
-            let Limit { measure, only, per, .. } = &rule.limit;
-            *measure == Measure::MicroDollars
-                && only.keys == [key]
-                && per.is_empty()
-                && (rule.limit.is_budget() || rule.limit.name == SPEND)
-        })
-    }
-
     /// The models that a caller may use.
     pub fn models<'a>(&'a self, caller: &'a Caller) -> impl Iterator<Item = &'a str> {
         let names = self.config.models.iter().map(|model| model.name.as_str());
@@ -125,83 +111,12 @@ fn unauthenticated(code: &'static str, message: impl Into<String>) -> ClientErro
     ClientError::new(ErrorKind::Unauthenticated, code, message)
 }
 
-/// Every limit of a directory, with its owner among those whom it counts.
-pub(super) fn rules(directory: &Directory) -> Vec<Arc<Rule>> {
-    let mut rules = Vec::new();
-    let mut add = |kind: &str, name: &str, limits: &[Limit], bind: fn(&mut Limit, String)| {
-        for limit in limits {
-            let mut limit = limit.clone();
-            bind(&mut limit, name.to_owned());
-            let window = counted_over(&limit);
-            let id = format!("{kind}:{name}/{}@{window}", limit.name);
-            rules.push(Arc::new(Rule { limit, owner: format!("the {kind} \"{name}\""), id }));
-        }
-    };
-    for (name, key) in &directory.keys {
-        add("key", name, &key.limits, |limit, name| limit.only.keys = vec![name]);
-    }
-    for (name, key) in &directory.keys {
-        // What a key without a budget has spent is counted too.
-        if !key.limits.iter().any(|limit| limit.is_budget() && limit.per.is_empty()) {
-            add("key", name, &[spend()], |limit, name| limit.only.keys = vec![name]);
-        }
-    }
-    for (name, user) in &directory.users {
-        add("user", name, &user.limits, |limit, name| limit.only.users = vec![name]);
-    }
-    for (name, team) in &directory.teams {
-        add("team", name, &team.limits, |limit, name| limit.only.teams = vec![name]);
-    }
-    for (name, organization) in &directory.organizations {
-        add("organization", name, &organization.limits, |limit, name| limit.only.organizations = vec![name]);
-    }
-    for limit in directory.limits.values() {
-        let id = format!("limit:{}@{}", limit.name, counted_over(limit));
-        rules.push(Arc::new(Rule { limit: limit.clone(), owner: String::new(), id }));
-    }
-    rules
-}
-
-/// A limit that limits nothing: it counts the money of all time.
-fn spend() -> Limit {
-    let ever = Window::Calendar(Unit::Total, Zone::default());
-    Limit { mode: Mode::Shadow, ..Limit::hard(SPEND, Measure::MicroDollars, 0, ever) }
-}
-
-/// The part of a counter's name by which a limit that comes to count something else begins anew.
-fn counted_over(limit: &Limit) -> String {
-    match limit.measure {
-        Measure::Concurrent => limit.measure.as_str().to_owned(),
-        measure => match &limit.window {
-            // What has flown back is told in time, which would mean another amount.
-            Window::Bucket(_) => format!("{} {} of {}", measure.as_str(), limit.window, limit.amount),
-            window => format!("{} {window}", measure.as_str()),
-        },
-    }
-}
-
 /// Who holds which key.
-pub(super) fn holders(directory: &Directory, rules: &[Arc<Rule>]) -> HashMap<[u8; 32], Arc<Holder>> {
-    let mut by_key: HashMap<&str, Vec<&Arc<Rule>>> = HashMap::new();
-    let mut others = Vec::new();
-    for rule in rules {
-        match rule.limit.only.keys.as_slice() {
-            [] => others.push(rule),
-            keys => keys.iter().for_each(|key| by_key.entry(key).or_default().push(rule)),
-        }
-    }
+pub(super) fn holders(directory: &Directory, rules: &Rules) -> HashMap<[u8; 32], Arc<Holder>> {
     let mut holders = HashMap::new();
     for key in directory.keys.values() {
         let principal = directory.principal(key);
-        let own = by_key.get(key.name.as_str()).into_iter().flatten().copied();
-        let listed = |list: &[String], value: &String| list.is_empty() || list.contains(value);
-        let shared = others.iter().copied().filter(|rule| {
-            let only = &rule.limit.only;
-            listed(&only.users, &principal.user)
-                && listed(&only.teams, &principal.team)
-                && listed(&only.organizations, &principal.organization)
-        });
-        let rules = own.chain(shared).cloned().collect();
+        let rules = rules.counting(&principal);
         let team =
             directory.teams.get(&principal.team).map(|team| team.models.as_slice()).unwrap_or_default();
         let models = match (key.models.as_slice(), team) {

@@ -1,33 +1,38 @@
 //! Who uses the gateway: organisations, teams, users and virtual keys.
 
 use super::limit::Limit;
+use crate::directory::forms::Name;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::str::FromStr;
+use utoipa::ToSchema;
 
 /// Texts that whoever administers wishes to keep with something.
 pub type Metadata = BTreeMap<String, String>;
 
 /// An organisation.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Organization {
     /// Its name.
+    #[schema(value_type = Name)]
     pub name: String,
     /// Limits of all its teams, users and keys together.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<Limit>,
     /// What else is known of it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = BTreeMap<String, String>)]
     pub metadata: Metadata,
 }
 
 /// A team.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Team {
     /// Its name.
+    #[schema(value_type = Name)]
     pub name: String,
     /// Its organisation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -40,14 +45,16 @@ pub struct Team {
     pub limits: Vec<Limit>,
     /// What else is known of it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = BTreeMap<String, String>)]
     pub metadata: Metadata,
 }
 
 /// A user: a person or a program with keys.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct User {
     /// Its name.
+    #[schema(value_type = Name)]
     pub name: String,
     /// Its team, if its keys name none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,6 +64,7 @@ pub struct User {
     pub limits: Vec<Limit>,
     /// What else is known of it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = BTreeMap<String, String>)]
     pub metadata: Metadata,
 }
 

@@ -1,25 +1,31 @@
 //! Limits: what they count, for whom, and what happens when they are reached.
 
 use super::identity::Principal;
+use crate::directory::forms::{Name, Percent, Text, WindowText};
 use crate::store::window::{BUCKET_AMOUNT, Unit, Window, Zone};
 use crate::store::{Amounts, Claim, Measure};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A limit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Limit {
     /// Its name: unique among the limits of its owner, or among those of nobody.
+    #[schema(value_type = Name)]
     pub name: String,
     /// What it counts.
     pub measure: Measure,
     /// How much is allowed: micro-dollars, tokens or requests.
+    #[schema(maximum = 9007199254740991u64)]
     pub amount: u64,
     /// Over which time. Requests under way have none.
     #[serde(default = "month")]
+    #[schema(value_type = WindowText)]
     pub window: Window,
     /// What a token bucket holds, if not `amount`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 4294967295u64)]
     pub burst: Option<u64>,
     /// Each value of these is counted by itself; empty: all together.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -32,6 +38,7 @@ pub struct Limit {
     pub mode: Mode,
     /// Shares of the amount, in per cent, at which its owner is told.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Percent>)]
     pub warn_at: Vec<u8>,
     /// Another model to use from some share of the amount on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -45,7 +52,7 @@ pub struct Limit {
 }
 
 /// What a limit can tell apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Dimension {
     /// The organisation of the key.
@@ -86,20 +93,24 @@ impl Dimension {
 }
 
 /// The requests that a limit counts: those that match every list that is not empty.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Only {
     /// Of these organisations.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Text>)]
     pub organizations: Vec<String>,
     /// Of these teams.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Text>)]
     pub teams: Vec<String>,
     /// Of these users.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Text>)]
     pub users: Vec<String>,
     /// By these keys.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Text>)]
     pub keys: Vec<String>,
     /// For these models.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -109,9 +120,11 @@ pub struct Only {
     pub providers: Vec<String>,
     /// For these end users.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Text>)]
     pub end_users: Vec<String>,
     /// With one of these tags.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Text>)]
     pub tags: Vec<String>,
 }
 
@@ -122,7 +135,7 @@ impl Only {
 }
 
 /// What happens when a limit is reached.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Requests are refused.
@@ -135,17 +148,18 @@ pub enum Mode {
 }
 
 /// Another model to use before a limit is reached.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Downgrade {
     /// From this share of the amount on, in per cent.
+    #[schema(minimum = 1, maximum = 100)]
     pub at_percent: u8,
     /// The model.
     pub model: String,
 }
 
 /// What happens while the store cannot be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StoreFailure {
     /// Requests are refused.
@@ -155,7 +169,7 @@ pub enum StoreFailure {
 }
 
 /// What happens to a stream that has used up what could be reserved for it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Overrun {
     /// It is ended as if the model had come to its cap.
@@ -329,6 +343,11 @@ impl Rule {
             admits,
             amount: 0,
             providers,
+            local: match limit.on_store_failure {
+                Some(StoreFailure::Refuse) => None,
+                Some(StoreFailure::Local(amount)) => Some(amount),
+                None => (limit.measure != Measure::MicroDollars).then_some(full),
+            },
         }
     }
 }

@@ -6,11 +6,13 @@ pub mod limit;
 mod models;
 pub mod plan;
 pub mod prices;
+pub mod rules;
 
 use crate::config::Config;
 use crate::envoy::clusters::{self, Asked, Cluster};
 use identity::{Directory, Principal};
 use limit::Rule;
+use rules::Rules;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -56,7 +58,7 @@ pub struct Policy {
     directory: Directory,
     /// Who holds a key, by the key's digest.
     holders: HashMap<[u8; 32], Arc<Holder>>,
-    rules: Vec<Arc<Rule>>,
+    rules: Rules,
     orders: HashMap<(String, Dialect, bool), Arc<Order>>,
     clusters: HashMap<String, Cluster>,
 }
@@ -90,7 +92,7 @@ impl Policy {
     /// Makes a configuration ready, with whom the admin API has made known besides it.
     pub fn new(config: Arc<Config>, managed: &Directory) -> Self {
         let directory = config.directory.clone().or(managed);
-        let rules = access::rules(&directory);
+        let rules = Rules::of(&directory);
         let holders = access::holders(&directory, &rules);
         let clusters = clusters::all(&config).into_iter().map(|cluster| (cluster.name(), cluster)).collect();
         let mut orders = HashMap::new();
@@ -119,7 +121,7 @@ impl Policy {
     }
 
     /// Every limit in force.
-    pub fn rules(&self) -> &[Arc<Rule>] {
+    pub fn rules(&self) -> &Rules {
         &self.rules
     }
 

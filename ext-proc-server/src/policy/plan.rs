@@ -1,7 +1,7 @@
 //! Where a request goes and what it may cost.
 
 use super::access::Caller;
-use super::limit::{Counted, Ruled, taken};
+use super::limit::{Counted, Overrun, Ruled, taken};
 use super::prices::{Found, Price};
 use super::{Attempt, Order, Policy, Question, models};
 use crate::envoy::clusters::{self, Adaptation, Asked};
@@ -22,8 +22,19 @@ pub struct Plan<'p> {
     pub amounts: Amounts,
     /// The cap on the tokens of one answer that has to be set, so that no more is generated than was reserved.
     pub output_cap: Option<u64>,
+    /// What is taken at a time for a stream that may generate more than was reserved; `None`: no more is ever taken.
+    pub slice: Option<Slice>,
     /// What it takes from each limit.
     pub claims: Vec<Ruled<'p>>,
+}
+
+/// What is taken at a time for a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slice {
+    /// Tokens of output.
+    pub tokens: u64,
+    /// What they cost at most, in micro-dollars.
+    pub micro_dollars: u64,
 }
 
 impl Plan<'_> {
@@ -42,6 +53,8 @@ struct Size {
     tokens: u64,
     /// Whether the provider has to be told.
     cap: bool,
+    /// Whether more is taken as the answer goes on.
+    metered: bool,
     /// Whether it is more than the answer is likely to need, which is taken only where there is plenty.
     generous: bool,
 }
@@ -129,8 +142,21 @@ impl Policy {
         });
         let most = found.iter().map(|found| found.price()?.max_output_tokens).collect::<Option<Vec<u64>>>();
         let most = most.and_then(|most| most.into_iter().max());
-        for size in sizes(question, bounded, most, predicted) {
-            let worst = |price: &&Price| price.upper_bound(question.input_tokens, size.tokens, &question.tier);
+        let overrun = claims
+            .iter()
+            .any(|ruled| ruled.rule.limit.on_overrun == Overrun::End && ruled.claim.ceiling != u64::MAX);
+        let bound = if !bounded {
+            Bound::None
+        } else if question.stream && overrun {
+            Bound::Stream
+        } else if question.stream {
+            Bound::None
+        } else {
+            Bound::Plain
+        };
+        for size in sizes(question, bound, most, predicted) {
+            let worst =
+                |price: &&Price| price.upper_bound(question.input_tokens, size.tokens, &question.tier);
             let micro_dollars = prices.iter().map(worst).max().unwrap_or(0);
             let amounts = Amounts {
                 micro_dollars,
@@ -155,7 +181,15 @@ impl Policy {
                 std::iter::repeat_n(cluster.name(), attempt.times)
             };
             let order = order.attempts.iter().flat_map(capped).collect();
-            plans.push(Plan { model: model.to_owned(), order, amounts, output_cap, claims });
+            let slice = size.metered.then(|| Slice {
+                tokens: size.tokens,
+                micro_dollars: prices
+                    .iter()
+                    .map(|price| price.upper_bound(0, size.tokens, &question.tier))
+                    .max()
+                    .unwrap_or(0),
+            });
+            plans.push(Plan { model: model.to_owned(), order, amounts, output_cap, slice, claims });
         }
         Ok(())
     }
@@ -236,9 +270,20 @@ impl Policy {
     }
 }
 
+/// What keeps an answer without a cap from generating more than was reserved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bound {
+    /// Nothing has to.
+    None,
+    /// A cap that the provider is told.
+    Plain,
+    /// More is taken as the stream goes on, and it is ended where none is left.
+    Stream,
+}
+
 /// How much to reserve for the answer, in the order in which it is tried.
-fn sizes(question: &Question, bounded: bool, most: Option<u64>, predicted: u64) -> Vec<Size> {
-    let size = |tokens: u64| Size { tokens, cap: false, generous: false };
+fn sizes(question: &Question, bound: Bound, most: Option<u64>, predicted: u64) -> Vec<Size> {
+    let size = |tokens: u64| Size { tokens, cap: false, metered: false, generous: false };
     // A call without a model generates nothing; any other may generate until its cap.
     if question.model.is_empty() {
         return vec![size(0)];
@@ -247,20 +292,23 @@ fn sizes(question: &Question, bounded: bool, most: Option<u64>, predicted: u64) 
         return vec![size(cap.saturating_mul(question.choices))];
     }
     let predicted = predicted.saturating_mul(question.choices).max(question.choices);
-    if !bounded || !is_chat(question) {
+    if bound == Bound::None || !is_chat(question) {
         return vec![size(predicted)];
     }
-    // Where there is plenty, what the model can generate at most is reserved, and nothing has to be said to the provider.
-    // Nearer to the limit less is reserved, and the provider is told to generate no more than that.
+    // Where there is plenty, what the model can generate at most is reserved, and nothing more has to be done.
     let all = most.unwrap_or(GENEROUS_TOKENS).saturating_mul(question.choices);
-    let mut sizes = vec![Size { tokens: all, cap: most.is_none(), generous: true }];
-    for (tokens, generous) in [(predicted.saturating_mul(4), true), (predicted, false)] {
-        if tokens < all {
-            sizes.push(Size { tokens, cap: true, generous });
-        } else if !generous {
-            sizes.push(Size { tokens: all, cap: most.is_none(), generous: false });
-        }
+    let whole = Size {
+        cap: most.is_none() && bound == Bound::Plain,
+        metered: most.is_none() && bound == Bound::Stream,
+        ..size(all)
+    };
+    let mut sizes = vec![Size { generous: true, ..whole }];
+    // Nearer to the limit less is reserved. A plain answer then gets a cap; of a stream the rest is taken as it goes on.
+    let less = |tokens| Size { cap: bound == Bound::Plain, metered: bound == Bound::Stream, ..size(tokens) };
+    if bound == Bound::Plain && predicted.saturating_mul(4) < all {
+        sizes.push(Size { generous: true, ..less(predicted.saturating_mul(4)) });
     }
+    sizes.push(if predicted < all { less(predicted) } else { whole });
     sizes
 }
 

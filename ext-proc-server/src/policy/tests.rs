@@ -253,3 +253,14 @@ fn another_model_is_planned_for_where_a_limit_says_so() {
     assert_eq!((plans.len(), plans[0].claims[0].claim.admits), (1, None));
     assert_eq!(plans[0].claims[0].claim.measure, Measure::MicroDollars);
 }
+
+#[test]
+fn a_stream_without_a_cap_is_followed_near_a_budgets_end() {
+    let policy = policy();
+    let streamed = Question { max_tokens: None, stream: true, ..question("gpt-4o") };
+    let caller = caller(&policy, "key-of-everybody");
+    let plans = policy.plans(&streamed, &caller, 100).unwrap();
+    assert_eq!((plans.len(), plans[0].slice), (2, None));
+    assert_eq!(plans[1].slice, Some(plan::Slice { tokens: 100, micro_dollars: 1_000 }));
+    assert_eq!((plans[1].output_cap, plans[1].order.as_slice()), (None, &["openai/gpt-4o".to_owned()][..]));
+}

@@ -12,11 +12,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use weirgate_contract::filter_state;
 use weirgate_contract::handover::{CountSource, Counted, Decision, RequestHead};
 use weirgate_dialect::Operation;
+use weirgate_dialect::usage::Usage;
+
+/// A provider goes on for so long after its client has left, until it hears of it.
+const LAG: Duration = Duration::from_secs(1);
+/// What it generates in that time at least.
+const LEAST_UNDERWAY: u64 = 8;
 
 /// What an entry says.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) decision: Decision,
+    /// decide ended the answer because no more could be reserved for it.
+    pub(super) cut: bool,
     /// The cluster of the last attempt; empty without one.
     pub(super) cluster: String,
     head: Option<RequestHead>,
@@ -38,6 +46,7 @@ impl Entry {
         let flags = common.response_flags.unwrap_or_default();
         Self {
             decision: handover::decision(common.metadata.as_ref()).unwrap_or_default(),
+            cut: handover::was_cut(common.metadata.as_ref()),
             head: tag(&common, filter_state::REQUEST),
             counted: tag(&common, filter_state::USAGE),
             status: response.response_code.and_then(|code| u16::try_from(code.value).ok()).unwrap_or(0),
@@ -69,6 +78,19 @@ impl Entry {
         self.head.as_ref().map_or(Operation::Passthrough, |head| head.operation)
     }
 
+    /// How many tokens a provider may have generated after those that were seen, by how quickly they came.
+    pub(super) fn underway(&self, seen: &Usage) -> u64 {
+        let streamed = self.duration.saturating_sub(self.first_byte.unwrap_or_default());
+        let elapsed = streamed.max(LAG).as_micros();
+        let share = u128::from(seen.total_output()) * LAG.as_micros() / elapsed;
+        u64::try_from(share).unwrap_or(u64::MAX).max(LEAST_UNDERWAY)
+    }
+
+    /// How many tokens were reserved and not seen.
+    pub(super) fn unseen(&self, seen: &Usage) -> u64 {
+        self.decision.output_tokens.saturating_sub(seen.total_output())
+    }
+
     /// The line of the ledger, but for the cost.
     pub(super) fn line(&self, policy: &Policy, cluster: Option<&Cluster>) -> Line {
         let head = self.head.as_ref();
@@ -86,6 +108,7 @@ impl Entry {
         };
         let refused = [head.map(|head| head.refused.as_str()), Some(self.decision.refused.as_str())];
         let error = refused.into_iter().flatten().find(|code| !code.is_empty()).map(str::to_owned);
+        let error = error.or_else(|| self.cut.then(|| "limit_reached".to_owned()));
         let error = error.or_else(|| self.client_left.then(|| "client_left".to_owned()));
         let failed = || match self.details.as_str() {
             "" => format!("status_{}", self.status),

@@ -81,7 +81,7 @@ impl Line {
     }
 
     /// A line that says nothing but when.
-    pub(super) fn nothing(time: SystemTime) -> Self {
+    pub(crate) fn nothing(time: SystemTime) -> Self {
         Self {
             time_ms: time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64,
             id: String::new(),

@@ -3,7 +3,11 @@
 mod entry;
 pub mod ledger;
 pub mod line;
+mod prediction;
+pub(crate) mod spend;
 mod totals;
+
+pub use prediction::Predictor;
 
 use crate::gateway::Gateway;
 use crate::policy::identity::Principal;
@@ -67,6 +71,10 @@ async fn one(gateway: &Gateway, entry: Entry) -> Line {
     if unknown {
         line.usage.input = entry.decision.input_tokens;
     }
+    // A stream that broke off has been generated a little further than it was seen.
+    if line.stream && !line.complete && line.source == CountSource::Counted {
+        line.usage.output += entry.underway(&line.usage).min(entry.unseen(&line.usage));
+    }
     line.cost_micros = cost(&line.usage, if unknown { "" } else { &line.tier });
     let amounts = Amounts {
         micro_dollars: line.cost_micros,
@@ -74,11 +82,17 @@ async fn one(gateway: &Gateway, entry: Entry) -> Line {
         output_tokens: line.usage.total_output(),
         requests: 1,
     };
-    let used = Used { amounts, at_least_reserved: unknown, provider: line.provider.clone() };
+    // A provider goes on for a moment after its answer was cut, so that is charged in full too.
+    let in_full = unknown || entry.cut;
+    let used = Used { amounts, at_least_reserved: in_full, provider: line.provider.clone() };
     match gateway.store.settle(entry.id(), used).await {
         Ok(Some(settled)) => {
+            line.reserved_micros = settled.reserved.micro_dollars;
             line.whose = Subject::read(&settled.subject).principal;
-            if unknown {
+            if line.complete && line.error.is_empty() && line.usage.total_output() > 0 {
+                gateway.predictor.learn(&line.whose.key, &line.model, line.usage.total_output());
+            }
+            if in_full {
                 as_reserved(&mut line, &settled);
             }
         }
@@ -95,7 +109,7 @@ async fn one(gateway: &Gateway, entry: Entry) -> Line {
 /// Writes what was reserved where nobody can know what was used.
 fn as_reserved(line: &mut Line, settled: &Settled) {
     let reserved = &settled.reserved;
-    if reserved.input_tokens == 0 && reserved.output_tokens == 0 {
+    if line.source == CountSource::Reserved && reserved.input_tokens == 0 && reserved.output_tokens == 0 {
         line.source = CountSource::Nothing;
     }
     line.usage.output = line.usage.output.max(reserved.output_tokens);

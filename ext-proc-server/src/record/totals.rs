@@ -1,6 +1,7 @@
-//! Totals of the ledger: by key, model and day for `/usage`, and as metrics.
+//! Totals of the ledger: by key, model and day for `/usage`, by everything else for `/admin/v1/spend`, and as metrics.
 
 use super::line::Line;
+use super::spend::Spend;
 use crate::store::{Date, day};
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
 use prometheus_client::metrics::counter::Counter;
@@ -14,17 +15,51 @@ use std::collections::{BTreeMap, HashSet};
 const SECONDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
 /// Names are labels only if the configuration knows them, or else a client could make as many as it likes. This one
 /// stands for all others.
-const OTHER: &str = "other";
+pub(super) const OTHER: &str = "other";
 
 /// Sums of requests that have something in common.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub(crate) struct Sums {
-    requests: u64,
-    failed: u64,
-    input_tokens: u64,
-    output_tokens: u64,
-    cached_tokens: u64,
-    cost_micros: u64,
+    /// Requests that have ended.
+    pub(crate) requests: u64,
+    /// Requests that failed or were refused.
+    pub(crate) failed: u64,
+    /// Tokens of input, with those that a cache covered.
+    pub(crate) input_tokens: u64,
+    /// Tokens of output, with those of reasoning.
+    pub(crate) output_tokens: u64,
+    /// The part of the input that was read from a cache.
+    pub(crate) cached_tokens: u64,
+    /// Money, in micro-dollars.
+    pub(crate) cost_micros: u64,
+}
+
+impl Sums {
+    /// What one line adds.
+    pub(super) fn of(line: &Line) -> Self {
+        Self {
+            requests: 1,
+            failed: u64::from(!line.error.is_empty()),
+            input_tokens: line.usage.total_input(),
+            output_tokens: line.usage.total_output(),
+            cached_tokens: line.usage.cache_read,
+            cost_micros: line.cost_micros,
+        }
+    }
+
+    /// Adds others to these.
+    pub(super) fn add(&mut self, more: &Self) {
+        for (sum, more) in [
+            (&mut self.requests, more.requests),
+            (&mut self.failed, more.failed),
+            (&mut self.input_tokens, more.input_tokens),
+            (&mut self.output_tokens, more.output_tokens),
+            (&mut self.cached_tokens, more.cached_tokens),
+            (&mut self.cost_micros, more.cost_micros),
+        ] {
+            *sum = sum.saturating_add(more);
+        }
+    }
 }
 
 /// One row of `/usage`.
@@ -69,6 +104,7 @@ pub(crate) struct Totals {
     /// The names of models that may become labels.
     known: HashSet<String>,
     by_day: BTreeMap<(Date, String, String), Sums>,
+    spend: Spend,
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
     tokens: Family<TokenLabels, Counter>,
@@ -84,6 +120,7 @@ impl Totals {
         let mut totals = Self {
             known,
             by_day: BTreeMap::new(),
+            spend: Spend::default(),
             registry: Registry::with_prefix("weirgate"),
             requests: Family::default(),
             tokens: Family::default(),
@@ -111,13 +148,9 @@ impl Totals {
     pub(super) fn add(&mut self, line: &Line) {
         let key = line.whose.key.clone();
         let model = if self.known.contains(&line.model) { line.model.clone() } else { OTHER.to_owned() };
-        let sums = self.by_day.entry((day(line.time()), key.clone(), model.clone())).or_default();
-        sums.requests += 1;
-        sums.failed += u64::from(!line.error.is_empty());
-        sums.input_tokens = sums.input_tokens.saturating_add(line.usage.total_input());
-        sums.output_tokens = sums.output_tokens.saturating_add(line.usage.total_output());
-        sums.cached_tokens = sums.cached_tokens.saturating_add(line.usage.cache_read);
-        sums.cost_micros = sums.cost_micros.saturating_add(line.cost_micros);
+        let (day, sums) = (day(line.time()), Sums::of(line));
+        self.by_day.entry((day, key.clone(), model.clone())).or_default().add(&sums);
+        self.spend.add(day, &line.whose, &model, &line.provider, &sums);
 
         let labels = RequestLabels {
             key: key.clone(),
@@ -160,6 +193,11 @@ impl Totals {
             sums: *sums,
         };
         self.by_day.iter().map(row).collect()
+    }
+
+    /// The sums by everything that a line tells apart.
+    pub(crate) fn spend(&self) -> &Spend {
+        &self.spend
     }
 
     /// The metrics as OpenMetrics text.

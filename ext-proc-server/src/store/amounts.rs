@@ -20,7 +20,9 @@ pub struct Amounts {
 }
 
 /// What a limit counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Measure {
     /// Money, in micro-dollars.
@@ -38,6 +40,20 @@ pub enum Measure {
 }
 
 impl Measure {
+    const ALL: [Self; 6] = [
+        Self::MicroDollars,
+        Self::Tokens,
+        Self::InputTokens,
+        Self::OutputTokens,
+        Self::Requests,
+        Self::Concurrent,
+    ];
+
+    /// The measure of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|measure| measure.as_str() == name)
+    }
+
     /// The name in configuration and API.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -7,9 +7,12 @@
 mod amounts;
 mod calendar;
 pub mod memory;
+pub mod outage;
+pub mod redis;
 pub mod state;
 pub mod window;
 
+pub use self::redis::Redis;
 pub use amounts::{Amounts, Measure};
 pub use calendar::{Date, day};
 pub use memory::Memory;
@@ -48,6 +51,9 @@ pub struct Claim {
     /// The only providers whose use counts; empty: all.
     #[serde(rename = "p", default, skip_serializing_if = "Vec::is_empty")]
     pub providers: Vec<String>,
+    /// What one process lets pass by its own count while the store cannot be used; `None`: nothing.
+    #[serde(skip)]
+    pub local: Option<u64>,
 }
 
 /// What is asked of a store for one request.
@@ -229,3 +235,6 @@ impl Clock {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -220,7 +220,7 @@ impl State {
             }
             Counter::Bucket { full_us } => {
                 if let Window::Bucket(period) = &claim.window {
-                    *full_us = (*full_us).max(now).saturating_add(drawn_us(amount, claim.limit, *period));
+                    draw(full_us, drawn_us(amount, claim.limit, *period), now);
                 }
                 0
             }
@@ -373,9 +373,10 @@ impl State {
 
     /// Puts an amount in place of the one that a claim took.
     fn replace(&mut self, claim: &Claim, place: u64, actual: u64, now: u64) -> Option<Movement> {
-        if matches!(claim.window, Window::Bucket(_)) && claim.measure != Measure::Concurrent {
-            // A bucket that is full may have been forgotten, and can all the same be drawn on.
-            self.counters.entry(claim.counter.clone()).or_insert(Counter::Bucket { full_us: 0 });
+        // A bucket that is full and a window in which nothing was taken may have been forgotten, and count all the same.
+        if !matches!(claim.window, Window::Calendar(..)) && !self.counters.contains_key(&claim.counter) {
+            let fresh = self.fresh(claim, now);
+            self.counters.insert(claim.counter.clone(), fresh);
         }
         match self.counters.get_mut(&claim.counter)? {
             Counter::Calendar { start, used, reserved, .. } if *start == place => {
@@ -400,11 +401,11 @@ impl State {
             Counter::Bucket { full_us } => {
                 if let Window::Bucket(period) = &claim.window {
                     let refill = |amount| drawn_us(amount, claim.limit, *period);
-                    *full_us = if actual > claim.amount {
-                        (*full_us).max(now).saturating_add(refill(actual) - refill(claim.amount))
+                    if actual > claim.amount {
+                        draw(full_us, refill(actual) - refill(claim.amount), now);
                     } else {
-                        full_us.saturating_sub(refill(claim.amount) - refill(actual))
-                    };
+                        *full_us = full_us.saturating_sub(refill(claim.amount) - refill(actual));
+                    }
                 }
                 None
             }
@@ -486,6 +487,13 @@ fn oldest_slot(slot_us: u64, now: u64) -> u64 {
 /// How much later a bucket is full for what is drawn from it. One into which nothing flows is always as full as it can be.
 fn drawn_us(amount: u64, limit: u64, period: Duration) -> u64 {
     if limit == 0 { 0 } else { refill_us(amount, limit, period) }
+}
+
+/// Makes a bucket full so much later. What draws nothing leaves it alone, for its clock may be set back.
+fn draw(full_us: &mut u64, later_us: u64, now: u64) {
+    if later_us > 0 {
+        *full_us = (*full_us).max(now).saturating_add(later_us);
+    }
 }
 
 #[cfg(test)]

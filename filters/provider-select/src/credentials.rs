@@ -4,18 +4,22 @@ use sha2::{Digest, Sha256};
 use std::fmt::Write;
 use weirgate_contract::request_header::CREDENTIALS;
 
-/// The SHA-256, in lower-case hexadecimal, of the first key among the headers in which SDKs send one.
-pub(crate) fn digest(headers: &[(String, String)]) -> Option<String> {
-    let key = CREDENTIALS.iter().find_map(|name| {
+/// The first key among the headers in which SDKs send one.
+pub(crate) fn key(headers: &[(String, String)]) -> Option<&str> {
+    CREDENTIALS.iter().find_map(|name| {
         let value = headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.trim())?;
         let key = if *name == "authorization" { bearer(value)? } else { value };
         (!key.is_empty()).then_some(key)
-    })?;
+    })
+}
+
+/// The SHA-256 of a key, in lower-case hexadecimal.
+pub(crate) fn digest(key: &str) -> String {
     let mut hex = String::with_capacity(64);
     for byte in Sha256::digest(key.as_bytes()) {
         let _ = write!(hex, "{byte:02x}");
     }
-    Some(hex)
+    hex
 }
 
 /// The token of a bearer credential. The scheme's name is case-insensitive (RFC 9110, section 11.1).
@@ -29,7 +33,7 @@ mod tests {
     use super::*;
 
     fn of(name: &str, value: &str) -> Option<String> {
-        digest(&[(name.to_owned(), value.to_owned())])
+        key(&[(name.to_owned(), value.to_owned())]).map(digest)
     }
 
     #[test]

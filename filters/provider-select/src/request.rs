@@ -8,6 +8,7 @@ use weirgate_contract::{filter_state, request_header as header};
 use weirgate_dialect::error::{ClientError, ErrorKind};
 use weirgate_dialect::{Dialect, Operation, head};
 use weirgate_filter_host::{Flow, Host, edit_request, is_media, may_be_json, refuse, sign_probe};
+use weirgate_keys::Form;
 
 /// What one token takes in the bodies of calls that are not counted. Few texts have more tokens.
 const BYTES_A_TOKEN: usize = 3;
@@ -41,7 +42,12 @@ impl Request {
             get("anthropic-version").is_some(),
         );
         let keep_credentials = config.keep_credentials;
-        let key_digest = if keep_credentials { None } else { credentials::digest(&headers) };
+        let key = credentials::key(&headers);
+        let forged = match (key, &config.key_checksum) {
+            (Some(key), Some(secret)) => weirgate_keys::verify(key, secret.as_bytes()) == Form::Forged,
+            _ => false,
+        };
+        let key_digest = key.filter(|_| !keep_credentials).map(credentials::digest);
         let choice = choose(&headers, &config.rules);
         let end_user = get(header::END_USER).map(str::to_owned);
         let tags = get(header::TAGS).filter(|tags| tags.len() <= NAME_BYTES).map(str::to_owned);
@@ -104,6 +110,8 @@ impl Request {
         let length = get("content-length").and_then(|length| length.parse::<usize>().ok());
         let too_large = length.is_some_and(|length| length > request.max_body);
         let flow = match operation {
+            // Whoever makes keys up is not worth a body, nor a call of decide.
+            _ if forged => request.refuse(host, &forged_key()),
             _ if too_large => request.refuse(host, &request.too_large()),
             Operation::ChatCompletions | Operation::Messages if end => request.refuse(host, &empty()),
             Operation::Passthrough if end => {
@@ -293,6 +301,10 @@ fn choose(headers: &[(String, String)], rules: &[HeaderRule]) -> Choice {
     choice
 }
 
+fn forged_key() -> ClientError {
+    ClientError::new(ErrorKind::Unauthenticated, "invalid_api_key", "the API key is not known here")
+}
+
 fn empty() -> ClientError {
     ClientError::new(ErrorKind::InvalidRequest, "invalid_json", "the body is empty: a JSON object is needed")
 }
@@ -387,6 +399,35 @@ mod tests {
             host.request_header("content-length").as_deref(),
             Some(host.body().len().to_string().as_str())
         );
+    }
+
+    #[test]
+    fn a_forged_key_is_refused_before_the_body() {
+        let secret = "a-secret-of-the-gateway";
+        let config = format!(r#"{{"key_checksum":"{secret}"}}"#);
+        let genuine = weirgate_keys::generate(secret.as_bytes(), |bytes: &mut [u8]| {
+            bytes.fill(7);
+            Ok::<_, std::convert::Infallible>(())
+        });
+        let genuine = genuine.unwrap();
+        let forged = format!("{}000000", &genuine[..38]);
+        let ask = |config: &str, header: &str, key: &str| {
+            let host = FakeHost::request("POST", "/v1/messages", &[(header, key)]).with_body(CHAT);
+            let flow = select(config).on_request_headers(&host, false);
+            (flow, host)
+        };
+        let (flow, host) = ask(&config, "x-api-key", &forged);
+        assert_eq!(flow, Flow::Answered);
+        let answer = host.answer.borrow().clone().unwrap();
+        assert_eq!(answer.status, 401);
+        assert!(answer.body.starts_with(r#"{"type":"error""#), "in the client's dialect: {}", answer.body);
+        assert!(host.filter_state.borrow()["weirgate_request"].contains(r#""refused":"invalid_api_key""#));
+        assert_eq!(host.request_header("x-api-key"), None);
+        assert_eq!(ask(&config, "authorization", &format!("Bearer {forged}")).0, Flow::Answered);
+        // A genuine key, one from elsewhere, and any key where there is no secret are for decide to judge.
+        assert_eq!(ask(&config, "x-api-key", &genuine).0, Flow::Hold);
+        assert_eq!(ask(&config, "x-api-key", "a-key-from-elsewhere").0, Flow::Hold);
+        assert_eq!(ask("", "x-api-key", &forged).0, Flow::Hold);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use super::*;
 use crate::store::{Alternative, Measure};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 fn clock() -> (Arc<AtomicU64>, Clock) {
@@ -19,6 +19,7 @@ fn budget(amount: u64) -> Claim {
         admits: None,
         amount,
         providers: Vec::new(),
+        local: None,
     }
 }
 
@@ -61,31 +62,6 @@ fn concurrent_requests_cannot_pass_a_budget_together() {
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
     assert_eq!(granted, 100);
-}
-
-#[tokio::test]
-async fn a_process_that_was_killed_goes_on_where_it_ended() {
-    let folder = tempfile::tempdir().unwrap();
-    let (time, clock) = clock();
-    {
-        let store = Memory::open(folder.path(), clock.clone()).unwrap();
-        store.reserve(ask("settled", 40)).await.unwrap();
-        store.settle("settled", used(30)).await.unwrap();
-        store.reserve(ask("open", 20)).await.unwrap();
-        store.extend("open", Amounts { micro_dollars: 5, ..Amounts::default() }).await.unwrap();
-        // Nothing is done at the end: dropping the store is all that a killed process does.
-    }
-    let store = Memory::open(folder.path(), clock.clone()).unwrap();
-    assert_eq!(standing(&store).await, (30, 25));
-    assert!(store.settle("settled", used(30)).await.unwrap().is_none());
-    assert_eq!(store.settle("open", used(21)).await.unwrap().unwrap().subject, "whose");
-    drop(store);
-    let store = Memory::open(folder.path(), clock).unwrap();
-    assert_eq!(standing(&store).await, (51, 0));
-    store.reserve(ask("lost", 10)).await.unwrap();
-    time.fetch_add(100_000_000, Ordering::SeqCst);
-    assert_eq!(store.expire().await.unwrap().len(), 1);
-    assert_eq!(standing(&store).await, (61, 0));
 }
 
 #[tokio::test]

@@ -1,0 +1,86 @@
+//! The request as Envoy shows it to decide: headers that the filters have set.
+
+use crate::policy::Question;
+use envoy_types::pb::envoy::service::ext_proc::v3::HttpHeaders;
+use weirgate_contract::request_header as header;
+use weirgate_dialect::{Dialect, Operation};
+
+/// The headers that decide reads.
+#[derive(Debug, Default)]
+pub(super) struct Headers {
+    method: Option<String>,
+    pub(super) id: Option<String>,
+    dialect: Option<String>,
+    operation: Option<String>,
+    model: Option<String>,
+    provider: Option<String>,
+    key_digest: Option<String>,
+    input_tokens: Option<String>,
+    max_tokens: Option<String>,
+    choices: Option<String>,
+    tier: Option<String>,
+    stream: Option<String>,
+    source: Option<String>,
+    end_user: Option<String>,
+    tags: Option<String>,
+    pub(super) probe: Option<String>,
+    pub(super) chain: Option<String>,
+}
+
+impl Headers {
+    pub(super) fn read(headers: &HttpHeaders) -> Self {
+        let mut read = Self::default();
+        for entry in headers.headers.iter().flat_map(|map| &map.headers) {
+            let field = match entry.key.as_str() {
+                ":method" => &mut read.method,
+                header::ID => &mut read.id,
+                header::DIALECT => &mut read.dialect,
+                header::OPERATION => &mut read.operation,
+                header::MODEL => &mut read.model,
+                header::PROVIDER => &mut read.provider,
+                header::KEY_DIGEST => &mut read.key_digest,
+                header::INPUT_TOKENS => &mut read.input_tokens,
+                header::MAX_TOKENS => &mut read.max_tokens,
+                header::CHOICES => &mut read.choices,
+                header::TIER => &mut read.tier,
+                header::STREAM => &mut read.stream,
+                header::SOURCE => &mut read.source,
+                header::END_USER => &mut read.end_user,
+                header::TAGS => &mut read.tags,
+                header::PROBE => &mut read.probe,
+                header::CHAIN => &mut read.chain,
+                _ => continue,
+            };
+            // Envoy sends values as bytes, older ones as text.
+            let value = if entry.raw_value.is_empty() { entry.value.as_bytes() } else { &entry.raw_value };
+            *field = Some(String::from_utf8_lossy(value).into_owned());
+        }
+        read
+    }
+
+    pub(super) fn question(&self) -> Question {
+        let number = |text: &Option<String>| text.as_deref().and_then(|text| text.parse().ok());
+        Question {
+            dialect: self.dialect.as_deref().and_then(Dialect::parse).unwrap_or(Dialect::OpenAi),
+            operation: self.operation.as_deref().and_then(Operation::parse).unwrap_or(Operation::Passthrough),
+            changes: !matches!(self.method.as_deref(), Some("GET" | "HEAD" | "OPTIONS" | "DELETE")),
+            stream: self.stream.is_some(),
+            source: self.source.as_deref().and_then(|source| source.parse().ok()),
+            end_user: self.end_user.clone().unwrap_or_default(),
+            tags: self
+                .tags
+                .iter()
+                .flat_map(|tags| tags.split(','))
+                .map(|tag| tag.trim().to_owned())
+                .filter(|tag| !tag.is_empty())
+                .collect(),
+            tier: self.tier.clone().unwrap_or_default(),
+            model: self.model.clone().unwrap_or_default(),
+            provider: self.provider.clone(),
+            key_digest: self.key_digest.as_deref().and_then(crate::config::hex_digest),
+            input_tokens: number(&self.input_tokens).unwrap_or(0),
+            max_tokens: number(&self.max_tokens),
+            choices: number(&self.choices).unwrap_or(1),
+        }
+    }
+}
