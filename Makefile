@@ -3,7 +3,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 WEIRGATE := target/debug/weirgate
 
-.PHONY: help setup setup-run setup-test filters build run demo test lint bench bench-peers envoy-config clean
+.PHONY: help setup setup-run setup-test filters build run demo test lint bench bench-peers prove-budgets envoy-config clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -47,6 +47,10 @@ bench-peers: filters ## The same, and other gateways in the same run
 	tests/bench/peers.sh
 	cargo build --release
 	target/release/weirgate-bench run --peers
+
+prove-budgets: setup filters ## Kill everything under load and compare spend with what was generated: target/proof/budgets.json
+	cargo build --release
+	E2E_WEIRGATE=target/release/weirgate E2E_MOCK_PROVIDER=target/release/mock-provider .tools/venv/bin/python tests/prove_budgets.py
 
 envoy-config: filters build ## Render the reference configurations under envoy/
 	envoy/render.sh

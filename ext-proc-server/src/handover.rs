@@ -2,6 +2,7 @@
 
 use envoy_types::pb::envoy::config::core::v3::Metadata;
 use envoy_types::pb::google::protobuf::value::Kind;
+use envoy_types::pb::google::protobuf::{Struct, Value};
 use weirgate_contract::handover::Decision;
 use weirgate_contract::metadata;
 
@@ -11,6 +12,32 @@ pub(crate) fn decision(metadata: Option<&Metadata>) -> Option<Decision> {
     match namespace.fields.get(metadata::DECISION)?.kind.as_ref()? {
         Kind::StringValue(json) => serde_json::from_str(json).ok(),
         _ => None,
+    }
+}
+
+/// The claims of a token that Envoy has checked, if there was one.
+pub(crate) fn claims(metadata: Option<&Metadata>) -> Option<serde_json::Value> {
+    let namespace = metadata?.filter_metadata.get(metadata::JWT_NAMESPACE)?;
+    match namespace.fields.get(metadata::JWT_PAYLOAD)?.kind.as_ref()? {
+        Kind::StructValue(claims) => Some(object(claims)),
+        _ => None,
+    }
+}
+
+fn object(from: &Struct) -> serde_json::Value {
+    from.fields.iter().map(|(name, value)| (name.clone(), json(value))).collect()
+}
+
+fn json(value: &Value) -> serde_json::Value {
+    match &value.kind {
+        Some(Kind::StringValue(text)) => text.clone().into(),
+        // Envoy has only doubles; whole numbers are written without a point.
+        Some(Kind::NumberValue(number)) if number.fract() == 0.0 => (*number as i64).into(),
+        Some(Kind::NumberValue(number)) => (*number).into(),
+        Some(Kind::BoolValue(flag)) => (*flag).into(),
+        Some(Kind::StructValue(fields)) => object(fields),
+        Some(Kind::ListValue(list)) => list.values.iter().map(json).collect(),
+        Some(Kind::NullValue(_)) | None => serde_json::Value::Null,
     }
 }
 

@@ -74,7 +74,7 @@ def test_streams_tell_it_too(gateway):
     assert set(NAMES) <= set(answer.headers)
 
 
-def test_whoever_has_no_limits_is_told_of_none(gateway, mock=None):
+def test_whoever_has_no_limits_is_told_of_none(gateway):
     answer = ask(gateway, gateway.new_key().name)
     assert answer.status_code == 200
     told = [name for name in answer.headers if "ratelimit" in name or "budget" in name or "warning" in name]

@@ -108,6 +108,10 @@ pub mod metadata {
     pub const WARNING: &str = "warning";
     /// The key in [`NAMESPACE`] of what was reserved, in dollars.
     pub const RESERVED: &str = "reserved";
+    /// Where Envoy's filter for JSON Web Tokens puts what they say.
+    pub const JWT_NAMESPACE: &str = "envoy.filters.http.jwt_authn";
+    /// The key in [`JWT_NAMESPACE`] of a token's claims.
+    pub const JWT_PAYLOAD: &str = "claims";
     /// The namespace and key from which Envoy's `priority_group` takes the order of clusters.
     pub const ROUTING_NAMESPACE: &str = "envoy.filters.http.ext_proc";
     /// See [`ROUTING_NAMESPACE`].

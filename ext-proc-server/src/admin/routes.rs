@@ -311,7 +311,7 @@ fn spend_route() -> Route {
         query,
         body: Body::None,
         answer: (200, Some("Spend".to_owned())),
-        refusals: &[400, 422],
+        refusals: &[400, 422, 503],
         handler: |call| Box::pin(spend::get(call)),
     }
 }

@@ -26,7 +26,11 @@ const SUMS: [Sum; 6] = [
 pub(super) async fn get(call: Call) -> Result<Response, Refusal> {
     let question = question(&call)?;
     let names: Vec<&str> = call.get("group_by").into_iter().flat_map(|names| names.split(',')).collect();
-    let answered = call.gateway.ledger.totals().spend().answer(&question);
+    let gateway = call.gateway.clone();
+    let answered = tokio::task::spawn_blocking(move || gateway.ledger.totals().spend().answer(&question));
+    let answered = answered.await.map_err(|_| {
+        Refusal::new(Reason::Unavailable, "ledger_unavailable", "the ledger cannot be summed at the moment")
+    })?;
     let rows = answered.map_err(|unanswered| match unanswered {
         Unanswered::Apart(dimension) => {
             let name = dimension.as_str();

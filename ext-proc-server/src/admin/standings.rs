@@ -11,7 +11,7 @@ use crate::directory::refusal::{Reason, Refusal};
 use crate::gateway::Gateway;
 use crate::policy::Policy;
 use crate::policy::identity::{Directory, Principal};
-use crate::policy::limit::{Counted, Dimension, Limit, Mode, Rule};
+use crate::policy::limit::{Counted, Dimension, Limit, Mode, Only, Rule};
 use crate::store::window::Window;
 use crate::store::{Claim, Measure, Store};
 use axum::http::StatusCode;
@@ -113,28 +113,49 @@ impl Counter {
 
 /// A page of counters.
 pub(super) async fn list(call: Call) -> Result<Response, Refusal> {
-    let directory = call.policy.directory();
-    let filters = ["organization", "team", "user", "key"].map(|kind| (kind, call.get(kind)));
-    let wanted = |counter: &Counter| {
-        filters.iter().all(|(kind, name)| name.is_none_or(|name| counter.is_of(kind, name)))
-            && call.caller.team.as_ref().is_none_or(|team| counter.is_of_team(directory, team))
+    let filters = ["organization", "team", "user", "key"];
+    let filters = filters.into_iter().filter_map(|kind| Some((kind, call.get(kind)?.to_owned())));
+    let asked = Asked {
+        filters: filters.collect(),
+        name: call.get("name").map(str::to_owned),
+        team: call.caller.team.clone(),
     };
-    let named = |rule: &&Arc<Rule>| call.get("name").is_none_or(|name| rule.limit.name == name);
-    let mut counters = BTreeMap::new();
-    let principals = principals(directory);
-    for rule in call.policy.rules().all().iter().filter(|rule| counts(&rule.limit)).filter(named) {
-        for counter in of_rule(rule, call.policy.config(), &principals) {
-            if wanted(&counter) {
-                counters.insert(counter.claim.counter.clone(), counter);
-            }
-        }
-    }
+    let policy = call.policy.clone();
+    // With many keys this takes a while, for which no request is to wait.
+    let counters =
+        tokio::task::spawn_blocking(move || asked.counters(&policy)).await.map_err(|_| unreadable())?;
     let start = call.get("cursor").map_or(Bound::Unbounded, Bound::Excluded);
     let mut found = counters.range::<str, _>((start, Bound::Unbounded)).map(|(_, counter)| counter.clone());
     let page: Vec<Counter> = found.by_ref().take(call.limit()).collect();
     let next = page.last().filter(|_| found.next().is_some()).map(|counter| counter.claim.counter.clone());
     let items = ask(call.gateway.store.as_ref(), page).await?;
     Ok(answer::json(StatusCode::OK, &json!({"items": items, "next_cursor": next})))
+}
+
+/// Which counters are asked for.
+struct Asked {
+    filters: Vec<(&'static str, String)>,
+    name: Option<String>,
+    /// The only team whose counters the caller sees.
+    team: Option<String>,
+}
+
+impl Asked {
+    fn counters(&self, policy: &Policy) -> BTreeMap<String, Counter> {
+        let directory = policy.directory();
+        let principals = principals(directory);
+        let named = |rule: &&Arc<Rule>| self.name.as_ref().is_none_or(|name| rule.limit.name == *name);
+        let wanted = |counter: &Counter| {
+            self.filters.iter().all(|(kind, name)| counter.is_of(kind, name))
+                && self.team.as_ref().is_none_or(|team| counter.is_of_team(directory, team))
+        };
+        let mut counters = BTreeMap::new();
+        for rule in policy.rules().all().iter().filter(|rule| counts(&rule.limit)).filter(named) {
+            let of_rule = of_rule(rule, policy.config(), &principals).into_iter().filter(wanted);
+            counters.extend(of_rule.map(|counter| (counter.claim.counter.clone(), counter)));
+        }
+        counters
+    }
 }
 
 /// How the own limits of some keys stand.
@@ -211,11 +232,15 @@ fn of_rule(rule: &Arc<Rule>, config: &Config, principals: &Principals<'_>) -> Ve
     };
     let end_users = if each(Dimension::EndUser) { only.end_users.clone() } else { one_of(&only.end_users) };
     let providers: Vec<String> = config.providers.keys().cloned().collect();
-    // A limit of some keys is met by nobody else's requests.
+    let fits = |principal: &&Principal| fits(only, principal);
+    let everybody = || principals.of_keys.values().chain(&principals.others);
+    // A limit of some keys is met by nobody else's requests; and all whom one without dimensions counts are counted together.
     let candidates: Vec<&Principal> = match only.keys.as_slice() {
-        [] if each(Dimension::Key) => principals.of_keys.values().collect(),
-        [] if per.is_empty() && only.tags.is_empty() => first_that_fits(principals, only),
-        [] => principals.of_keys.values().chain(&principals.others).collect(),
+        [] if each(Dimension::Key) => principals.of_keys.values().filter(fits).collect(),
+        [] if per.is_empty() => {
+            principals.others.iter().chain(principals.of_keys.values()).find(fits).into_iter().collect()
+        }
+        [] => everybody().filter(fits).collect(),
         keys => keys.iter().filter_map(|key| principals.of_keys.get(key.as_str())).collect(),
     };
     let mut counters = BTreeMap::new();
@@ -241,24 +266,16 @@ fn of_rule(rule: &Arc<Rule>, config: &Config, principals: &Principals<'_>) -> Ve
     counters.into_values().collect()
 }
 
-/// Anybody whom a limit without dimensions counts, since all of them are counted together.
-fn first_that_fits<'p>(
-    principals: &'p Principals<'_>,
-    only: &crate::policy::limit::Only,
-) -> Vec<&'p Principal> {
+/// Whether a limit may count whoever this is.
+fn fits(only: &Only, principal: &Principal) -> bool {
     let listed = |list: &[String], value: &String| list.is_empty() || list.contains(value);
-    let fits = |principal: &&Principal| {
-        listed(&only.organizations, &principal.organization)
-            && listed(&only.teams, &principal.team)
-            && listed(&only.users, &principal.user)
-    };
-    principals
-        .others
-        .iter()
-        .find(fits)
-        .or_else(|| principals.of_keys.values().find(fits))
-        .into_iter()
-        .collect()
+    listed(&only.organizations, &principal.organization)
+        && listed(&only.teams, &principal.team)
+        && listed(&only.users, &principal.user)
+}
+
+fn unreadable() -> Refusal {
+    Refusal::new(Reason::Unavailable, "store_unavailable", "the counters cannot be read at the moment")
 }
 
 /// Asks how counters stand.
@@ -269,7 +286,7 @@ async fn ask(store: &dyn Store, counters: Vec<Counter>) -> Result<Vec<Standing>,
     let claims: Vec<Claim> = counters.iter().map(|counter| counter.claim.clone()).collect();
     let standings = store.standings(&claims).await.map_err(|error| {
         tracing::error!(%error, "counters cannot be read");
-        Refusal::new(Reason::Unavailable, "store_unavailable", "the counters cannot be read at the moment")
+        unreadable()
     })?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
     let shown = counters.into_iter().zip(standings).map(|(counter, standing)| {

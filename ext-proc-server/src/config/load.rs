@@ -94,6 +94,7 @@ impl Reader<'_> {
                 "keys is missing: without a key, and without admins who could make one, nobody can use the gateway",
             );
         }
+        let jwt = fields.get("jwt").and_then(|node| self.jwt(node));
         let passthrough =
             fields.get("passthrough").and_then(|node| self.one_of(node, "provider", &provider_names));
         let rules = fields
@@ -133,6 +134,7 @@ impl Reader<'_> {
             key_checksum,
             store,
             folder,
+            jwt,
             passthrough,
             rules,
             guard,

@@ -6,10 +6,12 @@ mod admins;
 mod directory;
 pub mod document;
 pub mod environment;
+mod jwt;
 mod load;
 mod prices;
 mod values;
 
+pub use jwt::{ClaimNames, Jwks, Jwt};
 pub(crate) use load::hex_digest;
 pub use load::{load, read};
 pub(crate) use values::duration;
@@ -52,6 +54,8 @@ pub struct Config {
     pub store: StoreSettings,
     /// The folder of what must survive a restart; `None`: nothing does.
     pub folder: Option<PathBuf>,
+    /// Tokens that are accepted in place of keys.
+    pub jwt: Option<Jwt>,
     /// The provider that gets calls nobody here knows.
     pub passthrough: Option<String>,
     /// Rules that choose a provider or a model by request header.

@@ -8,6 +8,8 @@ use weirgate_dialect::{Dialect, Operation};
 /// The headers that decide reads.
 #[derive(Debug, Default)]
 pub(super) struct Headers {
+    /// The claims of a token that Envoy has checked.
+    pub(super) claims: Option<serde_json::Value>,
     method: Option<String>,
     pub(super) id: Option<String>,
     dialect: Option<String>,
@@ -65,6 +67,7 @@ impl Headers {
             operation: self.operation.as_deref().and_then(Operation::parse).unwrap_or(Operation::Passthrough),
             changes: !matches!(self.method.as_deref(), Some("GET" | "HEAD" | "OPTIONS" | "DELETE")),
             stream: self.stream.is_some(),
+            claims: self.claims.clone(),
             source: self.source.as_deref().and_then(|source| source.parse().ok()),
             end_user: self.end_user.clone().unwrap_or_default(),
             tags: self

@@ -11,6 +11,7 @@ pub(crate) use meter::Meter;
 pub(crate) use reply::set_header;
 
 use crate::gateway::Gateway;
+use crate::handover;
 use crate::money::dollars;
 use crate::policy::Question;
 use crate::policy::plan::Plan;
@@ -35,7 +36,9 @@ pub(crate) async fn answer(
     let Some(processing_request::Request::RequestHeaders(headers)) = &message.request else {
         return (reply::nothing(), None);
     };
-    decide(gateway, &Headers::read(headers)).await
+    let mut headers = Headers::read(headers);
+    headers.claims = handover::claims(message.metadata_context.as_ref());
+    decide(gateway, &headers).await
 }
 
 async fn decide(gateway: &Gateway, headers: &Headers) -> (ProcessingResponse, Option<Meter>) {

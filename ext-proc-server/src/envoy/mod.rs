@@ -1,6 +1,7 @@
 //! Envoy's configuration from `weirgate.yaml`.
 
 pub mod clusters;
+mod jwt;
 mod render;
 mod yaml;
 

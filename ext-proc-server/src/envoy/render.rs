@@ -4,7 +4,7 @@
 //! <https://www.envoyproxy.io/docs/envoy/latest/api-v3/api>.
 
 use super::clusters::{self, Adaptation, Cluster};
-use super::yaml;
+use super::{jwt, yaml};
 use crate::config::{Config, Endpoint, Model, Provider, Secret, ServiceFailure};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -54,6 +54,7 @@ pub fn render(config: &Config, paths: &Paths) -> Rendered {
     let clusters = clusters::all(config);
     let mut rendered = vec![service_cluster(&paths.service)];
     rendered.extend(clusters.iter().filter_map(|cluster| provider_cluster(config, paths, cluster)));
+    rendered.extend(config.jwt.as_ref().and_then(|jwt| jwt::cluster(jwt, config)));
     let secrets = config.providers.iter();
     let secrets: Vec<Value> =
         secrets.filter_map(|(name, provider)| Some(secret(name, provider.api_key.as_ref()?))).collect();
@@ -165,8 +166,9 @@ fn listener(config: &Config, paths: &Paths, clusters: &[Cluster]) -> Value {
 }
 
 fn connection_manager(config: &Config, paths: &Paths, clusters: &[Cluster]) -> Value {
-    let mut http_filters: Vec<Value> =
-        Filter::ALL.iter().map(|filter| filter.render(config, &paths.filters)).collect();
+    // First, for provider-select takes the token out of the headers.
+    let mut http_filters: Vec<Value> = config.jwt.iter().map(jwt::filter).collect();
+    http_filters.extend(Filter::ALL.iter().map(|filter| filter.render(config, &paths.filters)));
     http_filters.extend([decide(config), router()]);
     json!({
         "@type": type_url("envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"),
@@ -259,6 +261,7 @@ fn told_headers() -> Vec<Value> {
 }
 
 fn decide(config: &Config) -> Value {
+    let forwarded: Vec<&str> = config.jwt.iter().map(|_| metadata::JWT_NAMESPACE).collect();
     json!({
         "name": "weirgate.decide",
         "typed_config": {
@@ -279,9 +282,10 @@ fn decide(config: &Config) -> Value {
                 {"prefix": request_header::PREFIX}, {"exact": ":method"}, {"exact": "content-type"},
             ]}},
             "mutation_rules": {"allow_envoy": {"value": true}},
-            "metadata_options": {"receiving_namespaces": {
-                "untyped": [metadata::ROUTING_NAMESPACE, metadata::NAMESPACE],
-            }},
+            "metadata_options": {
+                "receiving_namespaces": {"untyped": [metadata::ROUTING_NAMESPACE, metadata::NAMESPACE]},
+                "forwarding_namespaces": {"untyped": forwarded},
+            },
         },
     })
 }
@@ -371,20 +375,24 @@ fn provider_cluster(config: &Config, paths: &Paths, cluster: &Cluster) -> Option
         "load_assignment": load_assignment(&name, &endpoint),
     });
     if url.tls {
-        let tls = json!({"transport_socket": {
-            "name": "envoy.transport_sockets.tls",
-            "typed_config": {
-                "@type": type_url("envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"),
-                "sni": url.host,
-                "common_tls_context": {"validation_context": {
-                    "trusted_ca": {"filename": TRUSTED_CA},
-                    "match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": url.host}}],
-                }},
-            },
-        }});
-        merge(&mut rendered, tls);
+        merge(&mut rendered, tls(&url.host));
     }
     Some(rendered)
+}
+
+/// TLS to a host that the machine's authorities vouch for.
+pub(super) fn tls(host: &str) -> Value {
+    json!({"transport_socket": {
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": {
+            "@type": type_url("envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"),
+            "sni": host,
+            "common_tls_context": {"validation_context": {
+                "trusted_ca": {"filename": TRUSTED_CA},
+                "match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": host}}],
+            }},
+        },
+    }})
 }
 
 fn translate(config: &Config, from: Dialect, provider: &Provider, model: &str) -> Value {
@@ -536,21 +544,21 @@ fn http_options(http2: bool, filters: &[Value]) -> Value {
     }})
 }
 
-fn merge(into: &mut Value, from: Value) {
+pub(super) fn merge(into: &mut Value, from: Value) {
     if let (Value::Object(into), Value::Object(from)) = (into, from) {
         into.extend(from);
     }
 }
 
 /// A name must be resolved; an address or a socket must not.
-fn discovery(endpoint: &Endpoint) -> &'static str {
+pub(super) fn discovery(endpoint: &Endpoint) -> &'static str {
     match endpoint {
         Endpoint::Tcp { host, .. } if host.parse::<std::net::IpAddr>().is_err() => "STRICT_DNS",
         Endpoint::Tcp { .. } | Endpoint::Unix(_) => "STATIC",
     }
 }
 
-fn load_assignment(name: &str, endpoint: &Endpoint) -> Value {
+pub(super) fn load_assignment(name: &str, endpoint: &Endpoint) -> Value {
     json!({
         "cluster_name": name,
         "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address(endpoint), "hostname": host(endpoint)}}]}],
@@ -577,10 +585,10 @@ fn set_header(name: &str, value: &str) -> Value {
     json!({"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"})
 }
 
-fn seconds(duration: Duration) -> String {
+pub(super) fn seconds(duration: Duration) -> String {
     format!("{}s", duration.as_secs_f64())
 }
 
-fn type_url(message: &str) -> String {
+pub(super) fn type_url(message: &str) -> String {
     format!("type.googleapis.com/{message}")
 }

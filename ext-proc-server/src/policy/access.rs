@@ -22,6 +22,10 @@ pub struct Caller {
 }
 
 impl Caller {
+    pub(super) fn new(holder: Arc<Holder>, principal: Principal) -> Self {
+        Self { holder, principal }
+    }
+
     /// The models that it may use; empty: all.
     pub fn models(&self) -> &[String] {
         &self.holder.models
@@ -49,55 +53,33 @@ impl Policy {
     /// # Errors
     /// 401 without a key, with one that nobody knows or that is no longer accepted; 403 where it may not be used.
     pub fn authenticate(&self, question: &Question, now: u64) -> Result<Caller, ClientError> {
-        let digest = question.key_digest.ok_or_else(|| {
-            unauthenticated(
-                "missing_api_key",
-                "no API key: send one as Authorization: Bearer, or in x-api-key",
-            )
-        })?;
-        // The map has compared already, byte by byte and only on what the client sent the preimage of; comparing again in
-        // constant time makes that beyond doubt.
-        let known = self.holders.get(&digest).and_then(|holder| {
-            let secret = holder.key.secrets.iter().find(|secret| bool::from(secret.digest.ct_eq(&digest)))?;
-            Some((holder, secret))
-        });
-        let (holder, secret) =
-            known.ok_or_else(|| unauthenticated("invalid_api_key", "the API key is not known here"))?;
-        let key = &holder.key;
-        let over = |end: Option<u64>| end.is_some_and(|end| end <= now);
-        if over(secret.until) || over(key.expires_at) {
-            return Err(unauthenticated("expired_api_key", format!("the key \"{}\" has expired", key.name)));
-        }
-        let forbidden = |code, message: String| Err(ClientError::new(ErrorKind::Forbidden, code, message));
-        if key.blocked {
-            return forbidden("blocked_api_key", format!("the key \"{}\" is blocked", key.name));
-        }
-        let from_here =
-            question.source.is_some_and(|source| key.networks.iter().any(|network| network.contains(source)));
-        if !key.networks.is_empty() && !from_here {
-            return forbidden(
-                "network_not_allowed",
-                format!("the key \"{}\" may not be used from this address", key.name),
-            );
-        }
-        let operation = question.operation.as_str();
-        if !key.operations.is_empty()
-            && question.operation != Operation::Models
-            && !key.operations.iter().any(|allowed| allowed == operation)
-        {
-            return forbidden(
-                "operation_not_allowed",
-                format!("the key \"{}\" may not be used for this call", key.name),
-            );
-        }
-        let mut principal = holder.principal.clone();
+        let holder = question.key_digest.and_then(|digest| self.holder(&digest));
+        let mut caller = match (holder, &question.claims, &self.config.jwt) {
+            (Some((holder, until)), ..) => holder.usable(question, until, now)?,
+            (None, Some(claims), Some(jwt)) => self.bearer(&jwt.claims, claims)?,
+            (None, ..) if question.key_digest.is_none() => {
+                let message = "no API key: send one as Authorization: Bearer, or in x-api-key";
+                return Err(unauthenticated("missing_api_key", message));
+            }
+            _ => return Err(unauthenticated("invalid_api_key", "the API key is not known here")),
+        };
+        let principal = &mut caller.principal;
         principal.end_user.clone_from(&question.end_user);
         for tag in question.tags.iter().take(TAGS) {
             if !principal.tags.contains(tag) {
                 principal.tags.push(tag.clone());
             }
         }
-        Ok(Caller { holder: holder.clone(), principal })
+        Ok(caller)
+    }
+
+    /// Who holds the key with this digest, and until when it is accepted.
+    fn holder(&self, digest: &[u8; 32]) -> Option<(&Arc<Holder>, Option<u64>)> {
+        let holder = self.holders.get(digest)?;
+        // The map has compared already, byte by byte and only on what the client sent the preimage of; comparing again in
+        // constant time makes that beyond doubt.
+        let secret = holder.key.secrets.iter().find(|secret| bool::from(secret.digest.ct_eq(digest)))?;
+        Some((holder, secret.until))
     }
 
     /// The models that a caller may use.
@@ -105,6 +87,43 @@ impl Policy {
         let names = self.config.models.iter().map(|model| model.name.as_str());
         names.filter(|name| caller.may_use(name))
     }
+}
+
+impl Holder {
+    /// The caller, if the key may be used now, from there and for that.
+    fn usable(
+        self: &Arc<Self>,
+        question: &Question,
+        until: Option<u64>,
+        now: u64,
+    ) -> Result<Caller, ClientError> {
+        let key = &self.key;
+        let name = &key.name;
+        let over = |end: Option<u64>| end.is_some_and(|end| end <= now);
+        if over(until) || over(key.expires_at) {
+            return Err(unauthenticated("expired_api_key", format!("the key \"{name}\" has expired")));
+        }
+        if key.blocked {
+            return Err(forbidden("blocked_api_key", format!("the key \"{name}\" is blocked")));
+        }
+        let from_here =
+            question.source.is_some_and(|source| key.networks.iter().any(|network| network.contains(source)));
+        if !key.networks.is_empty() && !from_here {
+            let message = format!("the key \"{name}\" may not be used from this address");
+            return Err(forbidden("network_not_allowed", message));
+        }
+        let operation = question.operation.as_str();
+        let for_this = key.operations.is_empty() || key.operations.iter().any(|allowed| allowed == operation);
+        if !for_this && question.operation != Operation::Models {
+            let message = format!("the key \"{name}\" may not be used for this call");
+            return Err(forbidden("operation_not_allowed", message));
+        }
+        Ok(Caller::new(self.clone(), self.principal.clone()))
+    }
+}
+
+pub(super) fn forbidden(code: &'static str, message: String) -> ClientError {
+    ClientError::new(ErrorKind::Forbidden, code, message)
 }
 
 fn unauthenticated(code: &'static str, message: impl Into<String>) -> ClientError {

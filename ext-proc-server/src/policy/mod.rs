@@ -1,6 +1,7 @@
 //! Who may do what, and where it goes: decisions over one configuration, without input or output.
 
 mod access;
+pub mod claims;
 pub mod identity;
 pub mod limit;
 mod models;
@@ -10,6 +11,7 @@ pub mod rules;
 
 use crate::config::Config;
 use crate::envoy::clusters::{self, Asked, Cluster};
+use access::{Caller, forbidden};
 use identity::{Directory, Principal};
 use limit::Rule;
 use rules::Rules;
@@ -35,6 +37,8 @@ pub struct Question {
     pub provider: Option<String>,
     /// SHA-256 of the client's key.
     pub key_digest: Option<[u8; 32]>,
+    /// The claims of a token that Envoy has checked.
+    pub claims: Option<serde_json::Value>,
     /// Where the request comes from.
     pub source: Option<IpAddr>,
     /// The end user that it names; empty: none.

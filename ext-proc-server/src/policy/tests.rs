@@ -52,6 +52,7 @@ fn question(model: &str) -> Question {
         model: model.to_owned(),
         provider: None,
         key_digest: None,
+        claims: None,
         source: None,
         end_user: String::new(),
         tags: Vec::new(),

@@ -7,7 +7,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def _path(variable, default):
-    return Path(os.environ.get(variable, ROOT / default))
+    return ROOT / os.environ.get(variable, default)
 
 
 WEIRGATE = _path("E2E_WEIRGATE", "target/debug/weirgate")
