@@ -5,7 +5,6 @@ use crate::directory::log::{AuditLog, MemoryLog};
 use crate::directory::{FileLog, Managed, Restored};
 use crate::policy::Policy;
 use crate::probe::Probe;
-use crate::record::Predictor;
 use crate::record::ledger::Ledger;
 use crate::store::outage::Guarded;
 use crate::store::{Clock, Memory, Redis, Store};
@@ -28,8 +27,6 @@ pub struct Gateway {
     pub store: Arc<dyn Store>,
     /// What was used.
     pub ledger: Ledger,
-    /// How long answers are likely to be.
-    pub predictor: Predictor,
     /// Whether Envoy's chain holds the filters.
     pub probe: Probe,
     /// How long a reservation waits to be settled.
@@ -59,15 +56,7 @@ impl Gateway {
         let config = Arc::new(config);
         let policy = ArcSwap::from_pointee(Policy::new(config.clone(), &restored.directory));
         let managed = Managed::new(log, restored, config);
-        Ok(Self {
-            policy,
-            managed,
-            store,
-            ledger,
-            predictor: Predictor::default(),
-            probe: Probe::new(),
-            lifetime,
-        })
+        Ok(Self { policy, managed, store, ledger, probe: Probe::new(), lifetime })
     }
 }
 

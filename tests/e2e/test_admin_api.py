@@ -116,6 +116,14 @@ def test_an_owner_rotates_their_own_key(gateway, api, name):
     assert (status(gateway, first), status(gateway, second)) == (401, 200)
 
 
+def test_an_owner_calls_from_the_networks_of_the_key(gateway, api, name):
+    key = api.post("/keys", name=name, networks=["127.0.0.0/8", "::1"])["key"]
+    with Api(gateway, key) as own:
+        assert own.answer("GET", "/me").status_code == 200
+        api.patch(f"/keys/{name}", networks=["10.0.0.0/8"])
+        assert own.answer("GET", "/me").status_code == 403
+
+
 def test_a_key_is_blocked_and_unblocked(gateway, api, name):
     key = Made(api.post("/keys", name=name))
     api.act(f"/keys/{name}/block")

@@ -54,6 +54,12 @@ pub struct Decision {
     /// Why decide refused, if it did: the error's code.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub refused: String,
+    /// The end user of a request that was refused. Of others the reservation knows.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub end_user: String,
+    /// The tags of a request that was refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
 }
 
 /// What `token-counter` saw of one answer.

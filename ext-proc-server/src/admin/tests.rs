@@ -358,6 +358,7 @@ async fn what_makes_no_sense_is_refused_by_its_field() {
             "unknown_reference",
             "limits[0].only.models[0]",
         ),
+        ("/keys", json!({"name": "k", "models": vec!["chat"; 1_001]}), 422, "invalid_value", "models"),
         ("/keys", json!(["k", null]), 400, "invalid_body", ""),
         ("/keys", json!({"name": "k", "limits": [["l", "requests", 5]]}), 400, "invalid_body", "limits[0]"),
         ("/keys", limit(json!({"only": [[]]})), 400, "invalid_body", "limits[0].only"),

@@ -25,6 +25,9 @@ const LISTS: [&str; 11] = [
     "keys",
 ];
 
+/// Fields that are numbers.
+const NUMBERS: [&str; 5] = ["amount", "burst", "warn_at", "at_percent", "local"];
+
 /// A kind of thing that is managed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kind {
@@ -115,8 +118,8 @@ pub(crate) struct One {
 pub(crate) struct Write {
     #[command(flatten)]
     one: One,
-    /// A field and its value: `team=research`, `models=chat,small`, `metadata.owner=ann`, `limits=[...]`. What is JSON is taken
-    /// as such; `null` takes a field away.
+    /// A field and its value: `team=research`, `models=chat,small`, `metadata.owner=ann`, `limits=[...]`. What begins as
+    /// JSON's lists, objects and texts do is taken as JSON; `null` takes a field away.
     #[arg(long, value_name = "FIELD=VALUE")]
     set: Vec<String>,
     /// A file with a JSON object of fields; `-` is the standard input.
@@ -308,8 +311,13 @@ fn put(fields: &mut Map<String, Value>, path: &str, text: &str) {
 }
 
 fn value(name: &str, text: &str) -> Value {
-    let one = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| json!(text));
-    if LISTS.contains(&name) && text != "null" && !text.starts_with('[') {
+    let number = |text: &str| text.parse::<u64>().ok().filter(|_| NUMBERS.contains(&name)).map(Value::from);
+    let one = |text: &str| number(text).unwrap_or_else(|| json!(text));
+    // A name may look like a number, but none looks like these.
+    if text == "null" || text.starts_with(['[', '{', '"']) {
+        return serde_json::from_str(text).unwrap_or_else(|_| json!(text));
+    }
+    if LISTS.contains(&name) {
         return text.split(',').filter(|item| !item.is_empty()).map(|item| one(item.trim())).collect();
     }
     one(text)
@@ -396,5 +404,9 @@ mod tests {
             json!({"metadata": {"desk": "7", "floor": null}})
         );
         assert_eq!(fields(&["models="]), json!({"models": []}));
+        assert_eq!(
+            fields(&["team=7", "tags=1,2", "user=\"a\""]),
+            json!({"team": "7", "tags": ["1", "2"], "user": "a"})
+        );
     }
 }

@@ -117,6 +117,8 @@ impl Reader<'_> {
             ledger.as_ref().and_then(|ledger| ledger.parent()).map(Path::to_owned).unwrap_or_default();
         let (store, folder) = self.store(fields.get("store"), beside.join("weirgate-store"));
         let prices = self.prices(&mut fields);
+        let budget_status =
+            fields.get("budget_status").and_then(|node| self.refusal_status(node)).unwrap_or(429);
         let default_output_tokens =
             fields.get("default_output_tokens").and_then(|node| self.count(node)).unwrap_or(1024);
         let envoy = self.envoy(fields.get("envoy"));
@@ -144,6 +146,7 @@ impl Reader<'_> {
             timeouts,
             ledger,
             prices,
+            budget_status,
             default_output_tokens,
             envoy,
         })

@@ -74,6 +74,8 @@ pub struct Config {
     pub ledger: Option<PathBuf>,
     /// What tokens cost.
     pub prices: Prices,
+    /// The status of a request that a limit on money refuses.
+    pub budget_status: u16,
     /// Output tokens reserved for a request that sets no cap.
     pub default_output_tokens: u64,
     /// The Envoy that `weirgate up` starts and `weirgate render` writes for.

@@ -56,6 +56,12 @@ impl Reader<'_> {
         self.parsed(node, "a whole number", |text| text.replace('_', "").parse().ok())
     }
 
+    pub(super) fn refusal_status(&self, node: &Node) -> Option<u16> {
+        self.parsed(node, "a status from 400 to 499", |text| {
+            text.parse().ok().filter(|status| (400..500).contains(status))
+        })
+    }
+
     pub(super) fn flag(&self, node: &Node) -> Option<bool> {
         self.choice(node, &[("true", true), ("false", false)])
     }

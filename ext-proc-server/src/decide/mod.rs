@@ -58,7 +58,11 @@ async fn decide(gateway: &Gateway, headers: &Headers) -> (ProcessingResponse, Op
     };
     answer.unwrap_or_else(|Refusal { error, told }| {
         decision.refused = error.code.to_owned();
-        (reply::refuse(question.dialect, &error, &decision, &told), None)
+        let status = match error.kind {
+            ErrorKind::BudgetExceeded => gateway.policy.load().config().budget_status,
+            _ => error.status(),
+        };
+        (reply::refuse(question.dialect, status, &error, &decision, &told), None)
     })
 }
 
@@ -86,27 +90,44 @@ async fn admit(
     if question.operation == Operation::Models {
         return Ok((reply::models(question.dialect, policy.models(&caller), decision), None));
     }
-    let predicted = gateway.predictor.tokens(&caller.principal.key, &question.model);
+    let predicted = gateway.ledger.predictor.tokens(&caller.principal.key, &question.model);
     let predicted = predicted.unwrap_or(policy.config().default_output_tokens);
-    let plans = policy.plans(question, &caller, predicted)?;
-    let subject = Subject { principal: caller.principal.clone(), model: question.model.clone() };
-    let ask = Ask {
-        id: decision.id.clone(),
-        alternatives: plans.iter().map(Plan::alternative).collect(),
-        subject: subject.write(),
-        lifetime: gateway.lifetime,
-    };
-    let outcome = gateway.store.reserve(ask).await.map_err(|error| {
-        tracing::error!(%error, "a request was refused");
-        limits::no_store()
-    })?;
-    let (number, standings) = match outcome {
-        Outcome::Granted { alternative, standings } => (alternative, standings),
-        Outcome::Refused(refused) => {
+    let subject = Subject { principal: caller.principal.clone(), model: question.model.clone() }.write();
+    let mut without: Vec<String> = Vec::new();
+    let mut plans = policy.plans(question, &caller, predicted, &without)?;
+    let (number, standings) = loop {
+        let ask = Ask {
+            id: decision.id.clone(),
+            alternatives: plans.iter().map(Plan::alternative).collect(),
+            subject: subject.clone(),
+            lifetime: gateway.lifetime,
+        };
+        let outcome = gateway.store.reserve(ask).await.map_err(|error| {
+            tracing::error!(%error, "a request was refused");
+            limits::no_store()
+        })?;
+        let refused = match outcome {
+            Outcome::Granted { alternative, standings } => break (alternative, standings),
+            Outcome::Refused(refused) => refused,
+        };
+        // Where a provider's own limit is in the way, the others are left.
+        let in_the_way =
+            plans.last().and_then(|plan| plan.claims.get(refused.claim)).map(|ruled| &ruled.claim.providers);
+        without.extend(in_the_way.into_iter().flatten().cloned());
+        let others = match in_the_way {
+            Some(providers) if !providers.is_empty() => {
+                policy.plans(question, &caller, predicted, &without).ok()
+            }
+            _ => None,
+        };
+        let Some(others) = others else {
+            decision.end_user.clone_from(&caller.principal.end_user);
+            decision.tags.clone_from(&caller.principal.tags);
             let last = plans.last();
             let told = last.map(|plan| standing::tell(&plan.claims, &refused.standings)).unwrap_or_default();
             return Err(Refusal { error: limits::explain(&refused, last), told });
-        }
+        };
+        plans = others;
     };
     let plan = plans.get(number).ok_or_else(limits::no_store)?;
     decision.output_tokens = plan.amounts.output_tokens;

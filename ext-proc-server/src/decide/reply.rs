@@ -83,6 +83,7 @@ pub(super) fn stream(body: Vec<u8>, end_of_stream: bool, cut: bool) -> Processin
 /// Answers with an error.
 pub(super) fn refuse(
     dialect: Dialect,
+    status: u16,
     error: &ClientError,
     decision: &Decision,
     told: &Told,
@@ -91,7 +92,7 @@ pub(super) fn refuse(
     if let Some(seconds) = error.retry_after {
         headers.push(set_header("retry-after", &seconds.to_string()));
     }
-    immediate(error.status(), headers, error.body(dialect), error.code, decision, told)
+    immediate(status, headers, error.body(dialect), error.code, decision, told)
 }
 
 /// Answers with the list of models, in the client's shape.

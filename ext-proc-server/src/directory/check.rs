@@ -13,6 +13,9 @@ use weirgate_dialect::Operation;
 /// The most limits of one owner.
 pub(crate) const LIMITS: usize = 64;
 
+/// The most items of any other list.
+const ITEMS: usize = 1_000;
+
 /// What a change is judged by.
 #[derive(Clone, Copy, Debug)]
 pub struct World<'w> {
@@ -202,6 +205,7 @@ impl Resource for Key {
         refers("user", self.user.as_ref(), &world.directory.users)?;
         refers("organization", self.organization.as_ref(), &world.directory.organizations)?;
         texts("tags", &self.tags)?;
+        bounded("networks", &self.networks)?;
         world.models("models", &self.models)?;
         world.providers("providers", &self.providers)?;
         let operations = || Operation::ALL.iter().map(|operation| operation.as_str());
@@ -271,7 +275,15 @@ fn each(
     names: &[String],
     check: impl Fn(String, &str) -> Result<(), Refusal>,
 ) -> Result<(), Refusal> {
+    bounded(field, names)?;
     names.iter().enumerate().try_for_each(|(index, name)| check(format!("{field}[{index}]"), name))
+}
+
+fn bounded<T>(field: &str, items: &[T]) -> Result<(), Refusal> {
+    if items.len() <= ITEMS {
+        return Ok(());
+    }
+    Err(Refusal::invalid(field, format!("has at most {ITEMS} items")))
 }
 
 fn is_name(field: &str, name: &str) -> Result<(), Refusal> {

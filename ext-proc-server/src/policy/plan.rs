@@ -63,7 +63,8 @@ struct Size {
 const GENEROUS_TOKENS: u64 = 16_384;
 
 impl Policy {
-    /// The ways to serve a request, the best first. `predicted` is how many tokens an answer without a cap is likely to have.
+    /// The ways to serve a request `without` some providers, the best first. `predicted` is how many tokens an answer without a cap
+    /// is likely to have.
     ///
     /// # Errors
     /// 403 or 404 if the caller may not have it or nobody does, 400 if nobody offers it in the client's dialect.
@@ -72,8 +73,13 @@ impl Policy {
         question: &Question,
         caller: &'p Caller,
         predicted: u64,
+        without: &[String],
     ) -> Result<Vec<Plan<'p>>, ClientError> {
         let order = self.order(question, caller)?;
+        let order = order.without(without);
+        if order.attempts.is_empty() {
+            return Err(models::no_allowed_provider(&question.model, &caller.principal.key));
+        }
         let mut plans = Vec::new();
         self.sized(question, caller, &question.model, &order, predicted, &mut plans)?;
         let lower = plans.first().and_then(|plan| {
@@ -85,8 +91,8 @@ impl Policy {
         match lower.filter(|lower| *lower != question.model && caller.may_use(lower)) {
             Some(lower) => {
                 let known = self.orders.get(&(lower.clone(), question.dialect, is_chat(question)));
-                if let Some(order) = known.filter(|order| !order.attempts.is_empty()) {
-                    let order = self.renamed(question, order);
+                if let Some(order) = known.filter(|order| !order.without(without).attempts.is_empty()) {
+                    let order = self.renamed(question, &order.without(without));
                     let first = plans.len();
                     self.sized(question, caller, &lower, &order, predicted, &mut plans)?;
                     // The lower model is what is used near the limit.
@@ -267,6 +273,18 @@ impl Policy {
             }
         }
         order
+    }
+}
+
+impl Order {
+    /// This order but for some providers.
+    fn without(&self, providers: &[String]) -> Cow<'_, Self> {
+        if providers.is_empty() {
+            return Cow::Borrowed(self);
+        }
+        let mut order = self.clone();
+        order.attempts.retain(|attempt| !providers.contains(&attempt.cluster.provider));
+        Cow::Owned(order)
     }
 }
 

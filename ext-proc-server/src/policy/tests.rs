@@ -78,7 +78,7 @@ fn refusal(policy: &Policy, question: &Question) -> &'static str {
 /// The first plan: its order, and what it takes.
 fn planned(policy: &Policy, question: &Question, key: &str) -> Result<(Vec<String>, u64), ClientError> {
     let caller = caller(policy, key);
-    let plan = policy.plans(question, &caller, 1024)?.remove(0);
+    let plan = policy.plans(question, &caller, 1024, &[])?.remove(0);
     Ok((plan.order, plan.amounts.micro_dollars))
 }
 
@@ -111,7 +111,7 @@ fn every_cluster_of_every_plan_is_rendered() {
                         let provider = provider.map(str::to_owned);
                         let question =
                             Question { dialect, operation, provider, max_tokens, ..question(model) };
-                        for plan in policy.plans(&question, &caller, 1024).unwrap_or_default() {
+                        for plan in policy.plans(&question, &caller, 1024, &[]).unwrap_or_default() {
                             for cluster in plan.order {
                                 assert!(policy.cluster(&cluster).is_some(), "{cluster} of {question:?}");
                             }
@@ -152,7 +152,7 @@ fn a_key_of_a_team_may_use_what_both_may() {
     let team = caller(&policy, "key-of-the-team-");
     assert_eq!(policy.models(&team).collect::<Vec<_>>(), ["chat"]);
     assert_eq!((team.principal.team.as_str(), team.principal.organization.as_str()), ("research", "acme"));
-    assert_eq!(policy.plans(&question("unpriced"), &team, 1).unwrap_err().code, "model_not_allowed");
+    assert_eq!(policy.plans(&question("unpriced"), &team, 1, &[]).unwrap_err().code, "model_not_allowed");
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn limits_of_team_organization_and_tag_count_together() {
     let policy = policy();
     let question = Question { tags: vec!["eu".to_owned()], ..question("chat") };
     let team = policy.authenticate(&with_key("key-of-the-team-", question.clone()), NOW).unwrap();
-    let plan = policy.plans(&question, &team, 1024).unwrap().remove(0);
+    let plan = policy.plans(&question, &team, 1024, &[]).unwrap().remove(0);
     let mut counters: Vec<_> = plan.claims.iter().map(|ruled| ruled.claim.counter.as_str()).collect();
     counters.sort_unstable();
     assert_eq!(
@@ -228,7 +228,7 @@ fn without_a_cap_a_budget_reserves_what_the_model_can_generate_and_less_near_its
     let policy = policy();
     let uncapped = Question { max_tokens: None, ..question("gpt-4o") };
     let caller = caller(&policy, "key-of-everybody");
-    let plans = policy.plans(&uncapped, &caller, 100).unwrap();
+    let plans = policy.plans(&uncapped, &caller, 100, &[]).unwrap();
     let tokens: Vec<u64> = plans.iter().map(|plan| plan.amounts.output_tokens).collect();
     assert_eq!(tokens[1..], [400, 100]);
     assert!(tokens[0] > 4_000, "{tokens:?}");
@@ -237,7 +237,7 @@ fn without_a_cap_a_budget_reserves_what_the_model_can_generate_and_less_near_its
     assert_eq!(plans[2].order, ["openai/gpt-4o+prepare"]);
     assert_eq!((plans[1].claims[0].claim.admits, plans[2].claims[0].claim.admits), (Some(500_000), None));
     let free = self::caller(&policy, "key-without-limits");
-    let plans = policy.plans(&uncapped, &free, 100).unwrap();
+    let plans = policy.plans(&uncapped, &free, 100, &[]).unwrap();
     assert_eq!((plans.len(), plans[0].amounts.output_tokens, plans[0].output_cap), (1, 100, None));
 }
 
@@ -245,12 +245,12 @@ fn without_a_cap_a_budget_reserves_what_the_model_can_generate_and_less_near_its
 fn another_model_is_planned_for_where_a_limit_says_so() {
     let policy = policy();
     let caller = caller(&policy, "key-that-saves-money");
-    let plans = policy.plans(&question("chat"), &caller, 100).unwrap();
+    let plans = policy.plans(&question("chat"), &caller, 100, &[]).unwrap();
     let models: Vec<_> =
         plans.iter().map(|plan| (plan.model.as_str(), plan.claims[0].claim.admits)).collect();
     assert_eq!(models, [("chat", Some(800_000)), ("gpt-4o", None)]);
     assert_eq!(plans[1].order, ["openai/gpt-4o+prepare"], "the body still names the other");
-    let plans = policy.plans(&question("gpt-4o"), &caller, 100).unwrap();
+    let plans = policy.plans(&question("gpt-4o"), &caller, 100, &[]).unwrap();
     assert_eq!((plans.len(), plans[0].claims[0].claim.admits), (1, None));
     assert_eq!(plans[0].claims[0].claim.measure, Measure::MicroDollars);
 }
@@ -260,7 +260,7 @@ fn a_stream_without_a_cap_is_followed_near_a_budgets_end() {
     let policy = policy();
     let streamed = Question { max_tokens: None, stream: true, ..question("gpt-4o") };
     let caller = caller(&policy, "key-of-everybody");
-    let plans = policy.plans(&streamed, &caller, 100).unwrap();
+    let plans = policy.plans(&streamed, &caller, 100, &[]).unwrap();
     assert_eq!((plans.len(), plans[0].slice), (2, None));
     assert_eq!(plans[1].slice, Some(plan::Slice { tokens: 100, micro_dollars: 1_000 }));
     assert_eq!((plans[1].output_cap, plans[1].order.as_slice()), (None, &["openai/gpt-4o".to_owned()][..]));

@@ -102,10 +102,14 @@ impl Entry {
         // Requests that a filter refused never reached decide, which knows whose they are.
         let digest = head.and_then(|head| crate::config::hex_digest(&head.key_digest));
         let whose = digest.and_then(|digest| policy.principal(&digest)).cloned().unwrap_or_default();
-        let whose = match &self.decision.key {
+        let mut whose = match &self.decision.key {
             key if *key == whose.key || key.is_empty() => whose,
             key => Principal { key: key.clone(), ..Principal::default() },
         };
+        if !self.decision.refused.is_empty() {
+            whose.end_user.clone_from(&self.decision.end_user);
+            whose.tags.clone_from(&self.decision.tags);
+        }
         let refused = [head.map(|head| head.refused.as_str()), Some(self.decision.refused.as_str())];
         let error = refused.into_iter().flatten().find(|code| !code.is_empty()).map(str::to_owned);
         let error = error.or_else(|| self.cut.then(|| "limit_reached".to_owned()));

@@ -1,6 +1,7 @@
 //! The ledger: one line of JSON a request, appended to a file, and its totals in memory.
 
 use super::line::Line;
+use super::prediction::Predictor;
 use super::totals::Totals;
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
@@ -11,6 +12,8 @@ use std::sync::{Mutex, PoisonError};
 /// The ledger of one process.
 #[derive(Debug)]
 pub struct Ledger {
+    /// How long answers are likely to be.
+    pub predictor: Predictor,
     totals: Mutex<Totals>,
     file: Option<Mutex<File>>,
 }
@@ -23,7 +26,8 @@ impl Ledger {
     /// The file cannot be read or written.
     pub fn open(path: Option<&Path>, known: HashSet<String>) -> std::io::Result<Self> {
         let mut totals = Totals::new(known);
-        let Some(path) = path else { return Ok(Self { totals: Mutex::new(totals), file: None }) };
+        let predictor = Predictor::default();
+        let Some(path) = path else { return Ok(Self { predictor, totals: Mutex::new(totals), file: None }) };
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder)?;
         }
@@ -34,6 +38,7 @@ impl Ledger {
             match serde_json::from_slice::<Line>(&text) {
                 Ok(line) => {
                     totals.add(&line);
+                    predictor.learn(&line);
                     ends_in_a_line = true;
                 }
                 // A process that was killed may have left a part of its last line.
@@ -47,7 +52,7 @@ impl Ledger {
         if !ends_in_a_line {
             file.write_all(b"\n")?;
         }
-        Ok(Self { totals: Mutex::new(totals), file: Some(Mutex::new(file)) })
+        Ok(Self { predictor, totals: Mutex::new(totals), file: Some(Mutex::new(file)) })
     }
 
     /// Adds lines. They are in the operating system's hands when this returns, so a process that is killed loses none.
@@ -55,6 +60,7 @@ impl Ledger {
         let mut totals = self.totals();
         lines.iter().for_each(|line| totals.add(line));
         drop(totals);
+        lines.iter().for_each(|line| self.predictor.learn(line));
         let Some(file) = &self.file else { return };
         let mut text = Vec::new();
         for line in lines {

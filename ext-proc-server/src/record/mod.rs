@@ -7,8 +7,6 @@ mod prediction;
 pub(crate) mod spend;
 mod totals;
 
-pub use prediction::Predictor;
-
 use crate::gateway::Gateway;
 use crate::policy::identity::Principal;
 use crate::store::{Amounts, Settled, StoreError, Used};
@@ -89,9 +87,6 @@ async fn one(gateway: &Gateway, entry: Entry) -> Line {
         Ok(Some(settled)) => {
             line.reserved_micros = settled.reserved.micro_dollars;
             line.whose = Subject::read(&settled.subject).principal;
-            if line.complete && line.error.is_empty() && line.usage.total_output() > 0 {
-                gateway.predictor.learn(&line.whose.key, &line.model, line.usage.total_output());
-            }
             if in_full {
                 as_reserved(&mut line, &settled);
             }

@@ -1,5 +1,6 @@
 //! How long answers are likely to be, learned from those that were.
 
+use super::line::Line;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -33,8 +34,15 @@ struct Lengths {
 }
 
 impl Predictor {
-    /// Learns that an answer of a model to a key had so many tokens.
-    pub(super) fn learn(&self, key: &str, model: &str, tokens: u64) {
+    /// Learns from an answer that came to its end.
+    pub(super) fn learn(&self, line: &Line) {
+        let tokens = line.usage.total_output();
+        if line.complete && line.error.is_empty() && tokens > 0 {
+            self.learn_length(&line.whose.key, &line.model, tokens);
+        }
+    }
+
+    fn learn_length(&self, key: &str, model: &str, tokens: u64) {
         let mut learned = self.learned();
         let full = learned.pairs.len() >= PAIRS;
         let pair = (key.to_owned(), model.to_owned());
@@ -123,7 +131,7 @@ mod tests {
         let predictor = Predictor::default();
         assert_eq!(predictor.tokens("key", "model"), None);
         for tokens in 1..=100 {
-            predictor.learn("key", "model", tokens);
+            predictor.learn_length("key", "model", tokens);
         }
         let likely = predictor.tokens("key", "model").unwrap();
         assert!((95..=120).contains(&likely), "{likely}");
@@ -135,10 +143,10 @@ mod tests {
     fn what_is_newest_counts_most() {
         let predictor = Predictor::default();
         for _ in 0..5_000 {
-            predictor.learn("key", "model", 10);
+            predictor.learn_length("key", "model", 10);
         }
         for _ in 0..3_000 {
-            predictor.learn("key", "model", 1_000);
+            predictor.learn_length("key", "model", 1_000);
         }
         assert!(predictor.tokens("key", "model").unwrap() >= 1_000);
     }

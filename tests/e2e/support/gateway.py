@@ -127,7 +127,7 @@ class Gateway:
         return self.lines(1, **fields)[0]
 
     def _matching(self, fields):
-        return [line for line in self.ledger() if all(line[name] == value for name, value in fields.items())]
+        return [line for line in self.ledger() if all(line.get(name) == value for name, value in fields.items())]
 
     def ledger(self):
         """All lines of the ledger."""
