@@ -1,8 +1,9 @@
 //! What the three services share.
 
+use crate::alerts::Alerts;
 use crate::config::{Config, StoreSettings};
 use crate::directory::log::{AuditLog, MemoryLog};
-use crate::directory::{FileLog, Managed, Restored};
+use crate::directory::{FileLog, Managed, Restored, SharedLog};
 use crate::policy::Policy;
 use crate::probe::Probe;
 use crate::record::ledger::Ledger;
@@ -29,6 +30,8 @@ pub struct Gateway {
     pub ledger: Ledger,
     /// Whether Envoy's chain holds the filters.
     pub probe: Probe,
+    /// Who is told of limits.
+    pub alerts: Alerts,
     /// How long a reservation waits to be settled.
     pub lifetime: Duration,
 }
@@ -41,22 +44,29 @@ impl Gateway {
     pub fn open(config: Config) -> std::io::Result<Self> {
         // Envoy ends a request at its timeout; its log entry comes soon after. Who has not settled by then will not.
         let lifetime = config.timeouts.request + config.timeouts.settle;
+        let mut shared = None;
         let store: Arc<dyn Store> = match (&config.store, &config.folder) {
             (StoreSettings::Embedded, Some(folder)) => Arc::new(Memory::open(folder, Clock::System)?),
             (StoreSettings::Embedded, None) => Arc::new(Memory::new(Clock::System)),
             (StoreSettings::Redis(settings), _) => {
-                let redis = Redis::connect(settings.clone()).map_err(std::io::Error::other)?;
-                Arc::new(Guarded::new(Arc::new(redis), Clock::System))
+                let redis = Arc::new(Redis::connect(settings.clone()).map_err(std::io::Error::other)?);
+                shared = Some(redis.clone());
+                Arc::new(Guarded::new(redis, Clock::System))
             }
         };
         let names = config.models.iter().map(|model| model.name.as_str());
         let known = names.chain(config.prices.models()).map(str::to_owned).collect();
         let ledger = Ledger::open(config.ledger.as_deref(), known)?;
-        let (log, restored) = audit_log(config.folder.as_deref())?;
+        let (log, restored): (Arc<dyn AuditLog>, _) = match shared {
+            // What is in it is known once it was asked, by `Managed::refresh`.
+            Some(redis) => (Arc::new(SharedLog::new(redis)), Restored::default()),
+            None => audit_log(config.folder.as_deref())?,
+        };
+        let alerts = Alerts::open(config.alerts.clone(), config.folder.as_deref())?;
         let config = Arc::new(config);
         let policy = ArcSwap::from_pointee(Policy::new(config.clone(), &restored.directory));
         let managed = Managed::new(log, restored, config);
-        Ok(Self { policy, managed, store, ledger, probe: Probe::new(), lifetime })
+        Ok(Self { policy, managed, store, ledger, probe: Probe::new(), alerts, lifetime })
     }
 }
 

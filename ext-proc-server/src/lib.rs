@@ -3,11 +3,13 @@
 //! * [`config`] reads `weirgate.yaml`, [`envoy`] writes Envoy's configuration from it.
 //! * [`policy`] decides over one configuration; [`store`] counts and reserves.
 //! * `decide`, `translate` and [`record`] are the three verbs that Envoy calls, over [`service`].
+//! * [`alerts`] tells owners by webhook how their limits stand.
 //! * [`directory`] keeps those whom the admin API makes known.
 //! * [`admin`] serves operators; [`probe`] shows that Envoy's chain is whole.
 //! * [`serve`] runs the service, [`up`] the service and Envoy together.
 
 pub mod admin;
+pub mod alerts;
 pub mod config;
 mod decide;
 pub mod directory;

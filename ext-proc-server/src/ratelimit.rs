@@ -79,7 +79,9 @@ pub(crate) async fn answer(
     let (standings, over) = match gateway.store.reserve(ask).await.map_err(unavailable)? {
         Outcome::Granted { alternative, standings } => {
             let used = Used { amounts: Amounts::default(), at_least_reserved: true, provider: String::new() };
-            gateway.store.settle(&id, used).await.map_err(unavailable)?;
+            if let Some(settled) = gateway.store.settle(&id, used).await.map_err(unavailable)? {
+                gateway.alerts.moved(&policy, &settled.movements).await;
+            }
             // Counted although it did not fit: what stands over its limit now was in the way.
             let over: Vec<usize> = match alternative {
                 0 => Vec::new(),
@@ -93,7 +95,11 @@ pub(crate) async fn answer(
             });
             (standings.clone(), over.collect())
         }
-        Outcome::Refused(refused) => (refused.standings, vec![refused.claim]),
+        Outcome::Refused(refused) => {
+            let ruled = claims.get(refused.claim).map(|(_, ruled)| ruled);
+            gateway.alerts.refused(&policy, ruled, &refused);
+            (refused.standings, vec![refused.claim])
+        }
     };
     let statuses: Vec<DescriptorStatus> =
         (0..described.len()).map(|index| status(index, &claims, &standings, &over)).collect();

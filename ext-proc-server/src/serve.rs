@@ -3,7 +3,7 @@
 use crate::config::Endpoint;
 use crate::gateway::Gateway;
 use crate::service::Services;
-use crate::{admin, record};
+use crate::{admin, alerts, record};
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -69,8 +69,11 @@ impl Service {
     /// A server that failed.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
         let Self { gateway, grpc, admin } = self;
+        // Before the first request, for whose key may be known only there.
+        refresh(&gateway).await;
         let sweeper = tokio::spawn(sweep(gateway.clone()));
         let prices = tokio::spawn(reload_prices(gateway.clone()));
+        let alerts = tokio::spawn(alerts::deliver(gateway.clone()));
         let router = admin::router(gateway.clone()).into_make_service_with_connect_info::<SocketAddr>();
         let operators = axum::serve(admin, router);
         let operators = tokio::spawn(operators.into_future());
@@ -85,6 +88,7 @@ impl Service {
         };
         sweeper.abort();
         prices.abort();
+        alerts.abort();
         operators.abort();
         maintain(&gateway);
         served.map_err(io::Error::other)
@@ -96,6 +100,7 @@ async fn sweep(gateway: Arc<Gateway>) {
     loop {
         ticks.tick().await;
         record::expire(&gateway, SystemTime::now()).await;
+        refresh(&gateway).await;
         if let Err(error) = gateway.managed.refresh(&gateway.policy).await {
             tracing::error!(%error, "the audit log cannot be read");
         }
@@ -123,10 +128,20 @@ async fn reload_prices(gateway: Arc<Gateway>) {
     }
 }
 
+/// Takes over what other processes have changed. While their log cannot be read, what is known stays in force.
+async fn refresh(gateway: &Gateway) {
+    if let Err(error) = gateway.managed.refresh(&gateway.policy).await {
+        tracing::warn!(%error, "what other processes may have changed is not known");
+    }
+}
+
 /// Brings what the store has written to the disk.
 fn maintain(gateway: &Gateway) {
     if let Err(error) = gateway.store.maintain() {
         tracing::error!(%error, "the store's folder cannot be written");
+    }
+    if let Err(error) = gateway.alerts.maintain() {
+        tracing::error!(%error, "the outbox of alerts cannot be written");
     }
 }
 

@@ -96,7 +96,10 @@ fn tls_settings() -> Result<Arc<ClientConfig>, String> {
     Ok(Arc::new(settings.with_root_certificates(roots).with_no_client_auth()))
 }
 
-async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<(StatusCode, Option<Duration>), String>
+async fn exchange<S>(
+    stream: S,
+    request: Request<Full<Bytes>>,
+) -> Result<(StatusCode, Option<Duration>), String>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

@@ -96,7 +96,8 @@ fn crossed(warn_at: &[u8], amount: u64, before: u64, after: u64) -> Vec<u8> {
         let share = u128::from(amount) * u128::from(percent);
         u128::from(before) * 100 < share && share <= u128::from(after) * 100
     };
-    let mut shares: Vec<u8> = warn_at.iter().copied().chain([100]).filter(|percent| crosses(*percent)).collect();
+    let mut shares: Vec<u8> =
+        warn_at.iter().copied().chain([100]).filter(|percent| crosses(*percent)).collect();
     shares.sort_unstable();
     shares.dedup();
     shares
@@ -185,7 +186,10 @@ impl Facts<'_> {
         let payload = Payload {
             id: &id,
             kind,
-            time: i64::try_from(now_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok()).map(|time| time.to_string()),
+            time: i64::try_from(now_ms)
+                .ok()
+                .and_then(|ms| Timestamp::from_millisecond(ms).ok())
+                .map(|time| time.to_string()),
             limit: LimitPart {
                 name: &limit.name,
                 owner: owner(rule),
@@ -280,7 +284,9 @@ impl Belongs {
             belongs.teams.extend(directory.users.get(&user).and_then(|user| user.team.clone()));
         }
         for team in &belongs.teams {
-            belongs.organizations.extend(directory.teams.get(team).and_then(|team| team.organization.clone()));
+            belongs
+                .organizations
+                .extend(directory.teams.get(team).and_then(|team| team.organization.clone()));
         }
         belongs
     }
@@ -294,12 +300,12 @@ mod tests {
     #[test]
     fn a_share_is_crossed_by_the_settlement_that_reaches_it() {
         let shares = |before, after| crossed(&[80, 50, 50, 100], 10, before, after);
-        assert_eq!(shares(0, 4), [] as [u8; 0]);
+        assert!(shares(0, 4).is_empty());
         assert_eq!(shares(4, 5), [50]);
-        assert_eq!(shares(5, 7), []);
+        assert!(shares(5, 7).is_empty());
         assert_eq!(shares(5, 8), [80]);
         assert_eq!(shares(9, 10), [100]);
-        assert_eq!(shares(10, 11), []);
+        assert!(shares(10, 11).is_empty());
         assert_eq!(shares(0, 30), [50, 80, 100]);
         assert_eq!(crossed(&[], 10, 0, 10), [100]);
     }
@@ -307,19 +313,20 @@ mod tests {
     #[test]
     fn shares_are_exact_also_where_they_are_no_whole_number_or_very_large() {
         // Half of three is reached by two.
-        assert_eq!(crossed(&[50], 3, 0, 1), []);
+        assert!(crossed(&[50], 3, 0, 1).is_empty());
         assert_eq!(crossed(&[50], 3, 1, 2), [50]);
         assert_eq!(crossed(&[99], u64::MAX, u64::MAX / 100 * 99, u64::MAX - 1), [99]);
         assert_eq!(crossed(&[99], u64::MAX, u64::MAX - 1, u64::MAX), [100]);
         // What nothing is allowed of cannot be used up by more.
-        assert_eq!(crossed(&[50], 0, 0, 5), []);
+        assert!(crossed(&[50], 0, 0, 5).is_empty());
     }
 
     #[test]
     fn a_hundred_users_cross_a_share_once_whatever_the_steps() {
         for step in 1..40 {
             let moves = (0..400 / step).map(|number| (number * step, (number + 1) * step));
-            let all: Vec<u8> = moves.flat_map(|(before, after)| crossed(&[1, 33, 50, 99], 300, before, after)).collect();
+            let all: Vec<u8> =
+                moves.flat_map(|(before, after)| crossed(&[1, 33, 50, 99], 300, before, after)).collect();
             assert_eq!(all, [1, 33, 50, 99, 100], "{step}");
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! That a share is crossed is read from the movements that the store returns with each settlement. It returns each once, to one process,
 //! so services that share a store tell of it once. An event is written to the outbox for each target that wants it, and sent from there
-//! by [`deliver`], which nobody waits for.
+//! by a task that nobody waits for.
 
 mod client;
 mod event;
@@ -26,6 +26,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode_registry;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -86,15 +87,13 @@ impl Alerts {
         }
     }
 
-    /// Tells that a limit has refused a request, if it is the first in its window. Nobody waits for anything.
-    pub(crate) fn refused(&self, policy: &Policy, claims: &[Ruled<'_>], refused: &Refused) {
+    /// Tells that a limit has refused a request, if it is the first in its window. `ruled`: the claim that stands in the way. Nobody
+    /// waits for anything.
+    pub(crate) fn refused(&self, policy: &Policy, ruled: Option<&Ruled<'_>>, refused: &Refused) {
         if !self.targets.iter().any(|target| target.wants_kind(Kind::Refused)) {
             return;
         }
-        let (Some(ruled), Some(standing)) = (claims.get(refused.claim), refused.standings.get(refused.claim))
-        else {
-            return;
-        };
+        let (Some(ruled), Some(standing)) = (ruled, refused.standings.get(refused.claim)) else { return };
         let (counter, now_us) = (&ruled.claim.counter, to_us(SystemTime::now()));
         let Some(start_us) = self.refusing().begins(counter, now_us, || quiet(ruled.rule, now_us)) else {
             return;
@@ -128,6 +127,7 @@ impl Alerts {
     /// Metrics as OpenMetrics text, without the line that ends it.
     pub(crate) fn metrics(&self) -> String {
         let mut text = String::new();
+        self.counts.waiting.set(i64::try_from(self.outbox.waiting()).unwrap_or(i64::MAX));
         match encode_registry(&mut text, &self.counts.registry) {
             Ok(()) if !self.targets.is_empty() => text,
             _ => String::new(),
@@ -276,14 +276,18 @@ struct Outcome {
 struct Counts {
     registry: Registry,
     deliveries: Family<Outcome, Counter>,
+    waiting: Gauge,
 }
 
 impl Counts {
     fn new() -> Self {
-        let (mut registry, deliveries) = (Registry::default(), Family::<Outcome, Counter>::default());
+        let (mut registry, deliveries) =
+            (Registry::with_prefix("weirgate"), Family::<Outcome, Counter>::default());
         let help = "Attempts to deliver alerts, by what came of them";
-        registry.register("weirgate_alert_deliveries", help, deliveries.clone());
-        Self { registry, deliveries }
+        registry.register("alert_deliveries", help, deliveries.clone());
+        let waiting = Gauge::default();
+        registry.register("alerts_waiting", "Alerts that are still to be delivered", waiting.clone());
+        Self { registry, deliveries, waiting }
     }
 
     fn of(&self, outcome: &'static str) -> impl std::ops::Deref<Target = Counter> {

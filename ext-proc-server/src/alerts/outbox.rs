@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -71,6 +71,8 @@ struct Waiting {
 #[derive(Debug)]
 struct Lines {
     path: PathBuf,
+    /// Held for as long as this is open. It is another file, since this one is made anew.
+    _lock: File,
     file: File,
     /// A write failed, so the file may end in a part of a line.
     torn: bool,
@@ -92,17 +94,22 @@ impl Outbox {
             if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
                 std::fs::create_dir_all(folder)?;
             }
+            let lock = lock(path)?;
             let last = rewrite(path, |message| {
                 let known = targets.contains(&message.to);
                 if !known {
-                    tracing::warn!(id = message.id, "an alert is for a URL that is no longer configured, and is dropped");
+                    tracing::warn!(
+                        id = message.id,
+                        "an alert is for a URL that is no longer configured, and is dropped"
+                    );
                 }
                 known
             })?;
             let file = OpenOptions::new().append(true).open(path)?;
             entries.next = last + 1;
             entries.left = Some(0);
-            entries.file = Some(Lines { path: path.to_owned(), file, torn: false, dirty: false, done: 0 });
+            entries.file =
+                Some(Lines { path: path.to_owned(), _lock: lock, file, torn: false, dirty: false, done: 0 });
             entries.refill()?;
         }
         Ok(Self { entries: Mutex::new(entries), added: Notify::new() })
@@ -122,7 +129,8 @@ impl Outbox {
     /// The first message for a target that is due, and how often it was tried before. It is under way from now on.
     pub(super) fn take(&self, to: &str, now: Instant) -> Option<(Arc<Message>, u32)> {
         let mut entries = self.entries();
-        let due = |waiting: &&mut Waiting| !waiting.under_way && waiting.due <= now && waiting.message.to == to;
+        let due =
+            |waiting: &&mut Waiting| !waiting.under_way && waiting.due <= now && waiting.message.to == to;
         let waiting = entries.waiting.values_mut().filter(due).min_by_key(|waiting| waiting.due)?;
         waiting.under_way = true;
         Some((waiting.message.clone(), waiting.attempts))
@@ -248,6 +256,24 @@ impl Lines {
     }
 }
 
+/// Keeps other processes away from an outbox.
+fn lock(path: &Path) -> io::Result<File> {
+    let lock = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(path.with_extension("jsonl.lock"))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::Error(error)) => Err(error),
+        Err(TryLockError::WouldBlock) => Err(io::Error::new(
+            io::ErrorKind::WouldBlock,
+            format!("{} is used by another process: give each a store.folder of its own", path.display()),
+        )),
+    }
+}
+
 /// Reads every line. One that cannot be read is what a process that was killed has left, and is passed over.
 fn read(path: &Path, mut each: impl FnMut(Line)) -> io::Result<()> {
     let mut reader = BufReader::new(File::open(path)?);
@@ -301,7 +327,13 @@ mod tests {
     use super::*;
 
     fn message(id: &str) -> Message {
-        Message { number: 0, id: id.to_owned(), to: "t".to_owned(), time_ms: 7, body: format!("{{\"id\":\"{id}\"}}") }
+        Message {
+            number: 0,
+            id: id.to_owned(),
+            to: "t".to_owned(),
+            time_ms: 7,
+            body: format!("{{\"id\":\"{id}\"}}"),
+        }
     }
 
     fn targets() -> HashSet<String> {
@@ -377,16 +409,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("alerts.jsonl");
         let open = || Outbox::holding(4, Some(&path), &targets()).unwrap();
-        let outbox = open();
+        let mut outbox = open();
         let all: Vec<String> = (0..11).map(|number| format!("m{number}")).collect();
         outbox.add(all.iter().map(|id| message(id)).collect());
         let mut seen = Vec::new();
-        let mut outbox = outbox;
         while let Some((message, _)) = outbox.take("t", Instant::now()) {
             assert!(outbox.waiting() <= 4);
             seen.push(message.id.clone());
             outbox.done(message.number);
             if seen.len() == 5 {
+                drop(outbox);
                 outbox = open();
             }
         }

@@ -198,13 +198,21 @@ mod tests {
     fn an_address_is_used_as_it_is_written_and_shown_without_its_query() {
         let address = Address::parse("https://hooks.example.com/services/a/?token=secret").unwrap();
         assert_eq!(address.path_and_query(), "/services/a/?token=secret");
-        assert_eq!((address.tls, address.port, address.authority().as_str()), (true, 443, "hooks.example.com"));
+        assert_eq!(
+            (address.tls, address.port, address.authority().as_str()),
+            (true, 443, "hooks.example.com")
+        );
         assert_eq!(format!("{address:?}"), "\"https://hooks.example.com/services/a/\"");
         let local = Address::parse("http://[::1]:8000").unwrap();
         assert_eq!((local.host_name(), local.port, local.path_and_query().as_str()), ("::1", 8000, "/"));
-        for bad in ["hooks.example.com", "ftp://x", "https://", "https://x:y/", "https://user@x/", "http://x/#a"] {
+        for bad in
+            ["hooks.example.com", "ftp://x", "https://", "https://x:y/", "https://user@x/", "http://x/#a"]
+        {
             assert_eq!(Address::parse(bad), None, "{bad}");
         }
-        assert_ne!(address.digest(), Address::parse("https://hooks.example.com/services/a/").unwrap().digest());
+        assert_ne!(
+            address.digest(),
+            Address::parse("https://hooks.example.com/services/a/").unwrap().digest()
+        );
     }
 }

@@ -160,7 +160,7 @@ impl Reader<'_> {
         fields.list(name, &self.problems).iter().filter_map(|node| self.one_of(node, what, known)).collect()
     }
 
-    fn texts(&self, fields: &mut Fields<'_>, name: &'static str) -> Vec<String> {
+    pub(super) fn texts(&self, fields: &mut Fields<'_>, name: &'static str) -> Vec<String> {
         let texts = fields.list(name, &self.problems).iter().filter_map(|node| {
             let text = self.text(node)?;
             self.name(node, &text);

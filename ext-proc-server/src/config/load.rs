@@ -87,6 +87,7 @@ impl Reader<'_> {
         };
         let directory = self.directory(&mut fields, &known);
         let admins = self.admins(&mut fields);
+        let alerts = self.alerts(&mut fields);
         let key_checksum = self.key_checksum(&mut fields);
         if fields.list("keys", problems).is_empty() && admins.is_empty() {
             problems.add(
@@ -133,6 +134,7 @@ impl Reader<'_> {
             models,
             directory,
             admins,
+            alerts,
             key_checksum,
             store,
             folder,

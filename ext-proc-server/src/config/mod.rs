@@ -3,6 +3,7 @@
 //! The reference for users is `docs/configuration.md`.
 
 mod admins;
+mod alerts;
 mod directory;
 pub mod document;
 pub mod environment;
@@ -16,6 +17,7 @@ pub(crate) use load::hex_digest;
 pub use load::{load, read};
 pub(crate) use values::duration;
 
+use crate::alerts::Target;
 use crate::policy::identity::Directory;
 use crate::policy::prices::Prices;
 use crate::store::redis;
@@ -48,6 +50,8 @@ pub struct Config {
     pub directory: Directory,
     /// Who may use the admin API.
     pub admins: Vec<Admin>,
+    /// Who is told of limits.
+    pub alerts: Vec<Target>,
     /// The secret of the checksum in generated keys.
     pub key_checksum: Option<SecretText>,
     /// Where counters are kept.

@@ -124,6 +124,8 @@ async fn admit(
             decision.end_user.clone_from(&caller.principal.end_user);
             decision.tags.clone_from(&caller.principal.tags);
             let last = plans.last();
+            let ruled = last.and_then(|plan| plan.claims.get(refused.claim));
+            gateway.alerts.refused(&policy, ruled, &refused);
             let told = last.map(|plan| standing::tell(&plan.claims, &refused.standings)).unwrap_or_default();
             return Err(Refusal { error: limits::explain(&refused, last), told });
         };

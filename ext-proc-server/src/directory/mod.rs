@@ -5,20 +5,24 @@
 //! force and answered; so no change that was answered is lost, and none is in force that the log does not have. Changes
 //! happen one after the other. Readers never wait for them: they see the [`Policy`] in force.
 
+mod builder;
 mod check;
 mod file;
 pub mod forms;
 pub mod log;
 pub mod refusal;
+mod shared;
 
 pub use check::World;
 pub use file::FileLog;
+pub use shared::SharedLog;
 
 use crate::config::Config;
 use crate::policy::Policy;
 use crate::policy::identity::{Directory, Key, Organization, Team, User};
 use crate::policy::limit::Limit;
 use arc_swap::ArcSwap;
+use builder::Builder;
 use log::{Action, Actor, AppendError, AuditLog, Entry, Kind};
 use refusal::Refusal;
 use serde::Serialize;
@@ -72,6 +76,7 @@ struct State {
     sequence: u64,
     /// The last entry that is in force. Whoever asks for a change may leave before it is.
     published: u64,
+    builder: Builder,
 }
 
 /// A change that was made.
@@ -88,7 +93,16 @@ impl Managed {
     pub fn new(log: Arc<dyn AuditLog>, restored: Restored, config: Arc<Config>) -> Self {
         let Restored { directory, sequence } = restored;
         let directory = Arc::new(directory);
-        Self { log, state: Mutex::new(State { config, directory, sequence, published: sequence }) }
+        Self {
+            log,
+            state: Mutex::new(State {
+                config,
+                directory,
+                sequence,
+                published: sequence,
+                builder: Builder::new(),
+            }),
+        }
     }
 
     /// The log.
@@ -181,11 +195,10 @@ impl State {
     /// Puts what is known in force. With many keys that is work for a while, which is done where no request waits for it.
     async fn publish(&mut self, policy: &ArcSwap<Policy>) -> Arc<Policy> {
         let (config, directory) = (self.config.clone(), self.directory.clone());
-        let made = tokio::task::spawn_blocking(move || Arc::new(Policy::new(config, &directory))).await;
-        let next = made.unwrap_or_else(|_| Arc::new(Policy::new(self.config.clone(), &self.directory)));
-        let last = policy.swap(next.clone());
+        let next = self.builder.build(config, directory).await;
+        let next = next.unwrap_or_else(|| Arc::new(Policy::new(self.config.clone(), &self.directory)));
+        self.builder.retire(policy.swap(next.clone()));
         self.published = self.sequence;
-        tokio::task::spawn_blocking(move || drop(last));
         next
     }
 

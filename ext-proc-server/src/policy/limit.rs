@@ -356,7 +356,14 @@ fn name_part(name: &mut String, whom: &mut String, dimension: Dimension, value: 
     name.push('|');
     name.push_str(dimension.as_str());
     name.push('=');
-    name.push_str(value);
+    // An end user may call itself anything, but not be taken for another.
+    for character in value.chars() {
+        match character {
+            '|' => name.push_str("%7C"),
+            '%' => name.push_str("%25"),
+            other => name.push(other),
+        }
+    }
     if !whom.is_empty() {
         whom.push_str(", ");
     }
@@ -415,6 +422,23 @@ mod tests {
         );
         // The key has no user.
         assert!(counters(Limit { per: vec![Dimension::User], ..limit() }).is_empty());
+    }
+
+    #[test]
+    fn an_end_user_cannot_take_the_name_of_anothers_counter() {
+        let rule = Rule {
+            limit: Limit { per: vec![Dimension::EndUser, Dimension::Model], ..limit() },
+            owner: String::new(),
+            id: "limit".to_owned(),
+        };
+        let counter = |end_user: &str, model: &str| {
+            let principal = Principal { end_user: end_user.to_owned(), ..principal() };
+            let mut claims = Vec::new();
+            rule.claims(Counted { principal: &principal, model, providers: &[] }, &mut claims);
+            claims.remove(0).claim.counter
+        };
+        assert_eq!(counter("a|model=b", "c"), "limit|end_user=a%7Cmodel=b|model=c");
+        assert_ne!(counter("a%7Cb", "c"), counter("a|b", "c"));
     }
 
     #[test]

@@ -14,6 +14,7 @@ const SPEND: &str = "spend";
 #[derive(Debug, Default)]
 pub struct Rules {
     all: Vec<Arc<Rule>>,
+    by_id: HashMap<String, Arc<Rule>>,
     by_key: HashMap<String, Vec<Arc<Rule>>>,
     by_user: HashMap<String, Vec<Arc<Rule>>>,
     by_team: HashMap<String, Vec<Arc<Rule>>>,
@@ -63,6 +64,7 @@ impl Rules {
     fn push(&mut self, rule: Rule) {
         let rule = Arc::new(rule);
         self.all.push(rule.clone());
+        self.by_id.insert(rule.id.clone(), rule.clone());
         let only = &rule.limit.only;
         // One list is enough to find it by; the rest is looked at for each request.
         let (index, names) = if !only.keys.is_empty() {
@@ -85,6 +87,13 @@ impl Rules {
     /// All of them.
     pub fn all(&self) -> &[Arc<Rule>] {
         &self.all
+    }
+
+    /// The rule that a counter belongs to: the counter's name is the rule's id, or that and `|` and more.
+    pub fn of_counter(&self, counter: &str) -> Option<&Arc<Rule>> {
+        // The first that fits, since what follows an id may be anything that a client has sent.
+        let mut ends = counter.match_indices('|').map(|(at, _)| at).chain([counter.len()]);
+        ends.find_map(|end| self.by_id.get(counter.get(..end)?))
     }
 
     /// Those that may count requests of a principal.
@@ -126,5 +135,29 @@ fn counted_over(limit: &Limit) -> String {
             Window::Bucket(_) => format!("{} {} of {}", measure.as_str(), limit.window, limit.amount),
             window => format!("{} {window}", measure.as_str()),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(id: &str) -> Rule {
+        Rule { limit: spend(), owner: String::new(), id: id.to_owned() }
+    }
+
+    #[test]
+    fn a_counter_is_found_by_the_id_that_its_name_begins_with() {
+        let mut rules = Rules::default();
+        for id in ["limit:a@requests day", "limit:a@requests day2", "limit:a|b@requests day"] {
+            rules.push(rule(id));
+        }
+        let found = |counter| rules.of_counter(counter).map(|rule| rule.id.as_str());
+        assert_eq!(found("limit:a@requests day"), Some("limit:a@requests day"));
+        assert_eq!(found("limit:a@requests day|team=x|y"), Some("limit:a@requests day"));
+        assert_eq!(found("limit:a|b@requests day|tag=|"), Some("limit:a|b@requests day"));
+        assert_eq!(found("limit:a@requests da"), None);
+        assert_eq!(found("limit:a@requests day3"), None);
+        assert_eq!(found(""), None);
     }
 }

@@ -85,6 +85,7 @@ async fn one(gateway: &Gateway, entry: Entry) -> Line {
     let used = Used { amounts, at_least_reserved: in_full, provider: line.provider.clone() };
     match gateway.store.settle(entry.id(), used).await {
         Ok(Some(settled)) => {
+            gateway.alerts.moved(&policy, &settled.movements).await;
             line.reserved_micros = settled.reserved.micro_dollars;
             line.whose = Subject::read(&settled.subject).principal;
             if in_full {
@@ -130,4 +131,9 @@ pub async fn expire(gateway: &Gateway, now: SystemTime) {
         );
     }
     gateway.ledger.add(&lines);
+    let policy = gateway.policy.load_full();
+    for settled in &expired {
+        gateway.alerts.moved(&policy, &settled.movements).await;
+    }
+    gateway.alerts.moved(&policy, &gateway.store.late()).await;
 }

@@ -187,6 +187,11 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Charges reservations that have expired, as they were reserved.
     async fn expire(&self) -> Result<Vec<Settled>, StoreError>;
 
+    /// Movements by settlements that the store took only after it could not be used, each once. Nobody was told of them before.
+    fn late(&self) -> Vec<Movement> {
+        Vec::new()
+    }
+
     /// How the counters of these claims stand.
     async fn standings(&self, claims: &[Claim]) -> Result<Vec<Standing>, StoreError>;
 

@@ -6,8 +6,8 @@
 //! the store holds are then charged as reserved when they expire.
 
 use super::{
-    Alternative, Amounts, Ask, Claim, Clock, Extended, Memory, Outcome, Settled, Standing, Store, StoreError,
-    Used,
+    Alternative, Amounts, Ask, Claim, Clock, Extended, Memory, Movement, Outcome, Settled, Standing, Store,
+    StoreError, Used,
 };
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,6 +27,8 @@ pub struct Guarded {
     /// The store did not answer, so it is not asked until it has answered a probe.
     down: AtomicBool,
     debts: Mutex<Debts>,
+    /// What came of settlements that were brought again.
+    late: Mutex<Vec<Movement>>,
 }
 
 #[derive(Debug, Default)]
@@ -42,7 +44,13 @@ struct Debts {
 impl Guarded {
     /// Stands in for this store.
     pub fn new(store: Arc<dyn Store>, clock: Clock) -> Self {
-        Self { store, local: Memory::new(clock), down: AtomicBool::new(false), debts: Mutex::default() }
+        Self {
+            store,
+            local: Memory::new(clock),
+            down: AtomicBool::new(false),
+            debts: Mutex::default(),
+            late: Mutex::default(),
+        }
     }
 
     /// Whether the store is not asked for now.
@@ -96,9 +104,12 @@ impl Guarded {
         };
         let mut unsettled = unsettled.into_iter();
         while let Some((id, used)) = unsettled.next() {
-            if self.heard(self.store.settle(&id, used.clone()).await).is_err() {
-                self.debts().unsettled.extend(std::iter::once((id, used)).chain(unsettled));
-                break;
+            match self.heard(self.store.settle(&id, used.clone()).await) {
+                Ok(settled) => self.moved(settled),
+                Err(_) => {
+                    self.debts().unsettled.extend(std::iter::once((id, used)).chain(unsettled));
+                    break;
+                }
             }
         }
         let mut used = used.into_iter();
@@ -118,8 +129,14 @@ impl Guarded {
         }
         let id = ask.id.clone();
         self.heard(self.store.reserve(ask).await)?;
-        self.heard(self.store.settle(&id, used.clone()).await)?;
+        let settled = self.heard(self.store.settle(&id, used.clone()).await)?;
+        self.moved(settled);
         Ok(())
+    }
+
+    fn moved(&self, settled: Option<Settled>) {
+        let movements = settled.into_iter().flat_map(|settled| settled.movements);
+        self.late.lock().unwrap_or_else(PoisonError::into_inner).extend(movements);
     }
 }
 
@@ -181,7 +198,9 @@ impl Store for Guarded {
 
     async fn expire(&self) -> Result<Vec<Settled>, StoreError> {
         let mut expired = self.local.expire().await?;
-        for settled in &expired {
+        for settled in &mut expired {
+            // They are told when the store has counted it.
+            settled.movements.clear();
             let mut debts = self.debts();
             if let Some(ask) = debts.local.remove(&settled.id) {
                 let used =
@@ -194,6 +213,10 @@ impl Store for Guarded {
             expired.extend(self.heard(self.store.expire().await)?);
         }
         Ok(expired)
+    }
+
+    fn late(&self) -> Vec<Movement> {
+        std::mem::take(&mut *self.late.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     async fn standings(&self, claims: &[Claim]) -> Result<Vec<Standing>, StoreError> {
@@ -319,6 +342,10 @@ mod tests {
         guarded.expire().await.unwrap();
         let standing = guarded.standings(&[claim(Measure::MicroDollars, None)]).await.unwrap()[0];
         assert_eq!((standing.used, standing.reserved), (65, 0));
+        // Nobody was told of them when they were settled.
+        let late: Vec<_> = guarded.late().iter().map(|moved| (moved.before, moved.after)).collect();
+        assert_eq!(late, [(0, 30), (30, 65)]);
+        assert!(guarded.late().is_empty());
         guarded.expire().await.unwrap();
         assert_eq!(guarded.standings(&[claim(Measure::MicroDollars, None)]).await.unwrap()[0].used, 65);
     }

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx2
 
+from .admin import ADMIN
 from .configuration import configuration, pool_name, secret
 from .mock import ANTHROPIC_KEY, OPENAI_KEY, Mock
 from .paths import ENVOY, FILTERS, WEIRGATE
@@ -148,7 +149,9 @@ class Gateway:
         return answer.status_code, answer.text
 
     def _operators(self, path):
-        answer = httpx2.get(f"{self.admin}{path}", timeout=10)
+        # With admins in the configuration, only they see usage.
+        headers = {"authorization": f"Bearer {ADMIN}"} if "admins" in self.config else {}
+        answer = httpx2.get(f"{self.admin}{path}", headers=headers, timeout=10)
         assert answer.status_code == 200, answer.text
         return answer
 

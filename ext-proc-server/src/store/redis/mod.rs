@@ -29,6 +29,7 @@
 //! Elsewhere the address must lead to the primary: a node that says it is a replica is left, and the address looked up again.
 
 mod link;
+mod list;
 mod wire;
 
 use super::{

@@ -159,6 +159,10 @@ impl Keys {
         format!("{}reservation:{id}", self.prefix)
     }
 
+    pub(super) fn list(&self, name: &str) -> String {
+        format!("{}list:{name}", self.prefix)
+    }
+
     pub(super) fn expiries(&self) -> String {
         format!("{}expiries", self.prefix)
     }

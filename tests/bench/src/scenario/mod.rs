@@ -1,9 +1,11 @@
 //! The rows of a run: what is started for each, and what is measured of it.
 
+mod limits;
 mod peers;
 mod stack;
 
 use std::error::Error;
+use std::path::Path;
 use std::time::Duration;
 
 use weirgate_bench::preset::Preset;
@@ -56,12 +58,17 @@ const SCENARIOS: &[Scenario] = &[
 
 /// The rows of `make bench`, and those that `--peers` adds.
 pub(crate) fn names(peers: bool) -> impl Iterator<Item = &'static str> {
-    SCENARIOS.iter().filter(move |scenario| peers || !scenario.stack.is_peer()).map(|scenario| scenario.name)
+    let loaded = SCENARIOS.iter().filter(move |scenario| peers || !scenario.stack.is_peer());
+    loaded.map(|scenario| scenario.name).chain(limits::ROWS.iter().map(|(name, ..)| *name))
 }
 
 /// Starts what a row needs, loads it, and ends it again. A row that is not streamed is loaded twice: on all connections,
 /// and on one, for its latency.
 pub(crate) async fn run(name: &str, args: &RunArgs) -> Result<Vec<Row>, Box<dyn Error>> {
+    if limits::ROWS.iter().any(|(row, ..)| *row == name) {
+        let folder = args.out.parent().unwrap_or(Path::new("."));
+        return limits::run(name, folder).await;
+    }
     let scenario = SCENARIOS
         .iter()
         .find(|scenario| scenario.name == name)
