@@ -118,8 +118,9 @@ def test_a_client_that_leaves_a_stream_pays_for_what_was_sent(gateway, key, open
     (told,) = mock.ledger(1)
     assert told["output_tokens"] == 20 and told["completed"] is False
     assert (line["error"], line["complete"], line["source"]) == ("client_left", False, "counted")
+    # What the provider may have generated before it heard of it counts too: here as much again.
     if model == NATIVE:
-        assert line["output"] == 20
+        assert line["output"] == 40
     assert line["output"] >= 20 and line["cost_micros"] == cost(line) > 0
 
 

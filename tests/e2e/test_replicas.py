@@ -88,7 +88,8 @@ def test_while_redis_is_away_money_is_refused_and_rates_pass_by_their_local_amou
     one, two, redis = replicas
     rated, budgeted = Key("rated").secret, Key("budgeted").secret
     assert ask(one, rated).status_code == 200 and ask(two, budgeted).status_code == 200
-    wait_until(lambda: row(one, "budgeted")["reserved_micros"] == 0, "it is settled")
+    for name in ("budgeted", "rated"):
+        wait_until(lambda name=name: row(one, name)["reserved_micros"] == 0, "it is settled")
     before = row(one, "rated")
     redis.kill()
     refused = ask(one, budgeted)
