@@ -30,13 +30,16 @@ use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::Mutex;
 
 /// How many entries are read at once when another process has been faster.
 const CATCH_UP: usize = 1_000;
 /// How often a change is tried again when another process is faster.
-const TRIES: usize = 8;
+const TRIES: u64 = 16;
+/// The longest wait before the second try; before later ones that many times more. How long it is, is left to chance, or two
+/// processes would go on getting in each other's way.
+const PAUSE_MS: u64 = 4;
 
 /// Something that the admin API manages.
 pub trait Resource: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
@@ -144,7 +147,11 @@ impl Managed {
         decide: impl Fn(&World<'_>, Option<&R>) -> Result<Option<R>, Refusal>,
     ) -> Result<Changed<R>, Refusal> {
         let mut state = self.state.lock().await;
-        for _ in 0..TRIES {
+        for attempt in 0..TRIES {
+            if attempt > 0 {
+                let chance = uuid::Uuid::new_v4().as_u64_pair().0;
+                tokio::time::sleep(Duration::from_millis(chance % (PAUSE_MS * attempt))).await;
+            }
             let current = policy.load_full();
             let world = World { directory: current.directory(), config: &state.config };
             if R::all(&state.config.directory).contains_key(name) {
