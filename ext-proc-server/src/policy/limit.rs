@@ -308,7 +308,9 @@ impl Rule {
         if served.is_empty() && (by_provider || !of_limit.is_empty()) {
             return;
         }
-        let tags: Vec<&String> = principal.tags.iter().filter(|tag| listed(&only.tags, tag)).collect();
+        let mut tags: Vec<&String> = principal.tags.iter().filter(|tag| listed(&only.tags, tag)).collect();
+        tags.sort_unstable();
+        tags.dedup();
         let tags: Vec<Option<&String>> =
             if by_tag { tags.into_iter().map(Some).collect() } else { vec![None] };
         for tag in tags {
@@ -390,7 +392,7 @@ mod tests {
             organization: "acme".to_owned(),
             team: "research".to_owned(),
             key: "ann-laptop".to_owned(),
-            tags: vec!["batch".to_owned(), "eu".to_owned()],
+            tags: vec!["batch".to_owned(), "eu".to_owned(), "batch".to_owned()],
             ..Principal::default()
         }
     }

@@ -121,8 +121,13 @@ impl Policy {
         predicted: u64,
         plans: &mut Vec<Plan<'p>>,
     ) -> Result<(), ClientError> {
-        let providers: Vec<String> =
-            order.attempts.iter().map(|attempt| attempt.cluster.provider.clone()).collect();
+        let mut providers: Vec<String> = Vec::new();
+        for attempt in &order.attempts {
+            // Several deployments of one provider are counted once.
+            if !providers.contains(&attempt.cluster.provider) {
+                providers.push(attempt.cluster.provider.clone());
+            }
+        }
         let counted = Counted { principal: &caller.principal, model, providers: &providers };
         let mut claims = Vec::new();
         for rule in caller.rules() {
@@ -189,9 +194,10 @@ impl Policy {
             let order = order.attempts.iter().flat_map(capped).collect();
             let slice = size.metered.then(|| Slice {
                 tokens: size.tokens,
+                // What the output adds to the input's price, which may make it dearer.
                 micro_dollars: prices
                     .iter()
-                    .map(|price| price.upper_bound(0, size.tokens, &question.tier))
+                    .map(|price| worst(price) - price.upper_bound(question.input_tokens, 0, &question.tier))
                     .max()
                     .unwrap_or(0),
             });

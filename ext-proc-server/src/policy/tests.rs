@@ -16,6 +16,8 @@ models:
   - name: chat
     deployments: [{provider: claude, model: claude-sonnet-4-5}, {provider: openai, model: gpt-4o}]
     retries: 1
+  - name: twice
+    deployments: [{provider: openai, model: gpt-4o}, {provider: openai, model: gpt-4o-mini}]
   - name: unpriced
     deployments: [{provider: openai, model: secret-model}]
 passthrough: openai
@@ -35,6 +37,7 @@ keys:
     key: key-that-saves-money
     limits: [{name: budget, usd: 1, window: month, downgrade: {at_percent: 80, model: gpt-4o}}]
 limits:
+  - {name: providers, requests: 5, window: minute, per: [provider], only: {models: [twice]}}
   - {name: eu, requests: 5, window: minute, per: [tag]}
 "#;
 const NOW: u64 = 1_790_000_000;
@@ -173,6 +176,15 @@ fn limits_of_team_organization_and_tag_count_together() {
             "team:research/requests_per_minute@requests minute",
         ]
     );
+}
+
+#[test]
+fn a_provider_with_two_deployments_is_counted_once() {
+    let policy = policy();
+    let caller = caller(&policy, "key-without-limits");
+    let plan = policy.plans(&question("twice"), &caller, 100, &[]).unwrap().remove(0);
+    let of_providers = plan.claims.iter().filter(|ruled| ruled.rule.limit.name == "providers");
+    assert_eq!(of_providers.count(), 1);
 }
 
 #[test]
