@@ -2,6 +2,7 @@
 
 use crate::alerts::Alerts;
 use crate::config::{Config, StoreSettings};
+use crate::departed::Departed;
 use crate::directory::log::{AuditLog, MemoryLog};
 use crate::directory::{FileLog, Managed, Restored, SharedLog};
 use crate::policy::Policy;
@@ -30,6 +31,8 @@ pub struct Gateway {
     pub ledger: Ledger,
     /// Whether Envoy's chain holds the filters.
     pub probe: Probe,
+    /// Requests that ended before decide was asked.
+    pub(crate) departed: Departed,
     /// Who is told of limits.
     pub alerts: Alerts,
     /// How long a reservation waits to be settled.
@@ -66,7 +69,16 @@ impl Gateway {
         let config = Arc::new(config);
         let policy = ArcSwap::from_pointee(Policy::new(config.clone(), &restored.directory));
         let managed = Managed::new(log, restored, config);
-        Ok(Self { policy, managed, store, ledger, probe: Probe::new(), alerts, lifetime })
+        Ok(Self {
+            policy,
+            managed,
+            store,
+            ledger,
+            probe: Probe::new(),
+            departed: Departed::default(),
+            alerts,
+            lifetime,
+        })
     }
 }
 

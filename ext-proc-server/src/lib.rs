@@ -12,6 +12,7 @@ pub mod admin;
 pub mod alerts;
 pub mod config;
 mod decide;
+mod departed;
 pub mod directory;
 pub mod envoy;
 pub mod gateway;

@@ -115,20 +115,28 @@ fn describe(policy: &Policy, descriptor: &RateLimitDescriptor, request_hits: u32
         measure: Measure::Requests,
         hits: descriptor.hits_addend.as_ref().map_or(u64::from(request_hits.max(1)), |hits| hits.value),
     };
+    // Whose key it is comes first; what other entries say goes before that, in whatever order they stand.
+    for entry in &descriptor.entries {
+        let known = match entry.key.as_str() {
+            "api_key" => {
+                let key = entry.value.strip_prefix("Bearer ").unwrap_or(&entry.value).trim();
+                policy.principal(&Sha256::digest(key.as_bytes()).into()).cloned()
+            }
+            "key" => {
+                let key = policy.directory().keys.get(&entry.value);
+                Some(key.map_or_else(
+                    || Principal { key: entry.value.clone(), ..Principal::default() },
+                    |key| policy.directory().principal(key),
+                ))
+            }
+            _ => None,
+        };
+        one.principal = known.unwrap_or(one.principal);
+    }
     for entry in &descriptor.entries {
         let value = entry.value.clone();
         match entry.key.as_str() {
-            "api_key" => {
-                let key = value.strip_prefix("Bearer ").unwrap_or(&value).trim();
-                if let Some(known) = policy.principal(&Sha256::digest(key.as_bytes()).into()) {
-                    one.principal =
-                        Principal { tags: std::mem::take(&mut one.principal.tags), ..known.clone() };
-                }
-            }
-            "key" => match policy.directory().keys.get(&value) {
-                Some(key) => one.principal = policy.directory().principal(key),
-                None => one.principal.key = value,
-            },
+            "api_key" | "key" => {}
             "organization" => one.principal.organization = value,
             "team" => one.principal.team = value,
             "user" => one.principal.user = value,

@@ -101,9 +101,7 @@ async fn sweep(gateway: Arc<Gateway>) {
         ticks.tick().await;
         record::expire(&gateway, SystemTime::now()).await;
         refresh(&gateway).await;
-        if let Err(error) = gateway.managed.refresh(&gateway.policy).await {
-            tracing::error!(%error, "the audit log cannot be read");
-        }
+        gateway.departed.sweep();
         maintain(&gateway);
     }
 }

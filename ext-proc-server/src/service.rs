@@ -23,6 +23,9 @@ use tonic::{Request, Response, Status, Streaming};
 /// The largest message of Envoy: a body at its limit and what is around it.
 const MESSAGE_BYTES: usize = 256 << 20;
 
+/// How many streams Envoy may take back before they are accepted.
+const RESETS: usize = 1 << 20;
+
 /// The services.
 #[derive(Clone, Debug)]
 pub struct Services {
@@ -39,6 +42,9 @@ impl Services {
     pub fn router(self) -> tonic::transport::server::Router {
         tonic::transport::Server::builder()
             .tcp_nodelay(true)
+            // Envoy takes back what a client leaves before it is accepted here. Ending the connection for that, which all requests
+            // share, would let one client end everybody's.
+            .http2_max_pending_accept_reset_streams(Some(RESETS))
             .initial_stream_window_size(Some(1 << 20))
             .initial_connection_window_size(Some(16 << 20))
             .add_service(

@@ -68,7 +68,7 @@ def test_a_token_says_whose_a_request_is(gateway):
     line = wait_until(
         lambda: [line for line in gateway.ledger() if line.get("user") == "bob"], "the ledger has it"
     )[0]
-    assert (line["key"], line["team"], line["tags"]) == ("jwt", "red", ["role=dev", "one", "two"])
+    assert (line["key"], line["team"], line["tags"]) == ("jwt*", "red", ["role=dev", "one", "two"])
     assert bearer not in json.dumps(gateway.mock.only_request())
 
 

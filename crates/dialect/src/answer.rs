@@ -198,14 +198,19 @@ impl Reader {
             for raw in [delta.content, delta.refusal, delta.function_call].into_iter().flatten() {
                 self.output.push_json(raw);
             }
-            for raw in [delta.reasoning_content, delta.reasoning].into_iter().flatten() {
+            for raw in
+                [delta.reasoning_content, delta.reasoning, delta.reasoning_details].into_iter().flatten()
+            {
                 self.reasoning.push_json(raw);
             }
+            // How many tokens a sound has cannot be seen.
+            self.unread |= delta.audio.is_some_and(|audio| audio.get() != "null");
             let Some(raw) = delta.tool_calls else { continue };
             match serde_json::from_str::<Option<Vec<OpenAiToolCall<'_>>>>(raw.get()) {
                 Ok(calls) => {
-                    for function in calls.into_iter().flatten().filter_map(|call| call.function) {
-                        for raw in [function.name, function.arguments].into_iter().flatten() {
+                    for call in calls.into_iter().flatten() {
+                        let function = call.function.unwrap_or_default();
+                        for raw in [function.name, function.arguments, call.custom].into_iter().flatten() {
                             self.output.push_json(raw);
                         }
                     }
@@ -317,6 +322,10 @@ struct OpenAiDelta<'a> {
     #[serde(borrow, default)]
     reasoning: Option<&'a RawValue>,
     #[serde(borrow, default)]
+    reasoning_details: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    audio: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     tool_calls: Option<&'a RawValue>,
     #[serde(borrow, default)]
     function_call: Option<&'a RawValue>,
@@ -326,9 +335,12 @@ struct OpenAiDelta<'a> {
 struct OpenAiToolCall<'a> {
     #[serde(borrow, default)]
     function: Option<OpenAiFunction<'a>>,
+    /// Its text counts as it is written, which is rather too much.
+    #[serde(borrow, default)]
+    custom: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct OpenAiFunction<'a> {
     #[serde(borrow, default)]
     name: Option<&'a RawValue>,
@@ -428,6 +440,19 @@ mod tests {
         let mut reader = Reader::new(Dialect::OpenAi);
         reader.body(b"not json");
         assert!(reader.has_unread_parts() && !reader.is_complete());
+    }
+
+    #[test]
+    fn custom_tools_and_details_of_reasoning_are_text_and_sounds_are_not_read() {
+        let mut reader = Reader::new(Dialect::OpenAi);
+        reader.event(
+            br#"data: {"choices":[{"delta":{"tool_calls":[{"custom":{"name":"f","input":"some text"}}]}}]}"#,
+        );
+        reader.event(br#"data: {"choices":[{"delta":{"reasoning_details":[{"text":"a thought"}]}}]}"#);
+        assert!(reader.output.kept().contains("some text") && reader.reasoning.kept().contains("a thought"));
+        assert!(!reader.has_unread_parts());
+        reader.event(br#"data: {"choices":[{"delta":{"audio":{"data":"UklGRg=="}}}]}"#);
+        assert!(reader.has_unread_parts());
     }
 
     #[test]

@@ -66,6 +66,11 @@ pub(super) fn no_store() -> ClientError {
     .with_retry_after(SOON)
 }
 
+/// The error for a request whose client has left, which nobody reads.
+pub(super) fn departed() -> ClientError {
+    ClientError::new(ErrorKind::Unavailable, "client_left", "the client has left")
+}
+
 /// The error of a stream for which no more can be reserved.
 pub(super) fn reached() -> ClientError {
     ClientError::new(

@@ -12,12 +12,12 @@ use envoy_types::pb::envoy::service::ext_proc::v3::{HttpHeaders, ProcessingReque
 use std::cmp::Ordering;
 use std::time::{Duration, Instant};
 use weirgate_dialect::Dialect;
-use weirgate_dialect::answer::Reader;
+use weirgate_dialect::answer::{Reader, Text};
 use weirgate_dialect::cut::Cut;
 use weirgate_dialect::sse::Framer;
 use weirgate_tokens::family::{Counting, counting};
 
-/// The longest event that is followed, in bytes. A stream with a longer one goes on unfollowed.
+/// The longest event that is followed, in bytes. A stream with a longer one is ended.
 const EVENT_BYTES: usize = 4 << 20;
 /// What a token takes in most texts, rather too little.
 const ESTIMATED_BYTES_A_TOKEN: usize = 3;
@@ -46,6 +46,8 @@ pub(crate) struct Meter {
     /// Bytes of output and of reasoning that are counted, and the tokens in them.
     counted_bytes: (usize, usize),
     tokens: u64,
+    /// Bytes that were not kept and are estimated.
+    beyond: u64,
     /// Whether they were counted, not estimated.
     exact: bool,
     /// When the first tokens came.
@@ -98,6 +100,7 @@ impl Meter {
             cut: Cut::new(dialect),
             counted_bytes: (0, 0),
             tokens: 0,
+            beyond: 0,
             exact: counting.encoding.is_preloaded(),
             begun: None,
             state: State::Followed,
@@ -150,13 +153,10 @@ impl Meter {
         let held = self.framer.pending().to_vec();
         let mut events: Vec<Vec<u8>> = Vec::new();
         if self.framer.push(&chunk, |raw| events.push(raw.to_vec())).is_err() {
-            self.state = State::Unfollowed;
-            let passed: usize = events.iter().map(Vec::len).sum();
+            // Nobody could count the rest.
+            self.state = State::Ended;
             let mut out = events.concat();
-            if passed == 0 {
-                out.extend_from_slice(&held);
-            }
-            out.extend_from_slice(chunk.get(passed.saturating_sub(held.len())..).unwrap_or_default());
+            out.extend_from_slice(limits::reached().event(self.dialect).as_bytes());
             return out;
         }
         if end {
@@ -191,7 +191,8 @@ impl Meter {
     async fn room(&mut self, gateway: &Gateway) -> Room {
         let bytes = |text: &str, counted: usize| (text.len() - counted) as u64;
         let uncounted = bytes(self.reader.output.kept(), self.counted_bytes.0)
-            + bytes(self.reader.reasoning.kept(), self.counted_bytes.1);
+            + bytes(self.reader.reasoning.kept(), self.counted_bytes.1)
+            + self.unkept().saturating_sub(self.beyond);
         if self.begun.is_none() && uncounted > 0 {
             self.begun = Some(Instant::now());
         }
@@ -241,6 +242,15 @@ impl Meter {
         let tail = |text: &str, counted: usize| text.get(counted..).map_or(0, tokens);
         self.tokens += tail(output, self.counted_bytes.0) + tail(reasoning, self.counted_bytes.1);
         self.counted_bytes = (output.len(), reasoning.len());
+        let beyond = self.unkept();
+        self.tokens += beyond.saturating_sub(self.beyond) / ESTIMATED_BYTES_A_TOKEN as u64;
+        self.beyond = self.beyond.max(beyond);
+    }
+
+    /// Bytes of text that were too many to be kept.
+    fn unkept(&self) -> u64 {
+        let unkept = |text: &Text| text.bytes().saturating_sub(text.kept().len() as u64);
+        unkept(&self.reader.output) + unkept(&self.reader.reasoning)
     }
 
     async fn take_more(&mut self, gateway: &Gateway) {

@@ -16,7 +16,7 @@ use crate::money::dollars;
 use crate::policy::Question;
 use crate::policy::plan::Plan;
 use crate::record::Subject;
-use crate::store::{Ask, Outcome};
+use crate::store::{Amounts, Ask, Outcome, Used};
 use envoy_types::pb::envoy::service::ext_proc::v3::{
     ProcessingRequest, ProcessingResponse, processing_request,
 };
@@ -131,6 +131,10 @@ async fn admit(
         };
         plans = others;
     };
+    if gateway.departed.has(&decision.id) {
+        give_back(gateway, &decision.id).await;
+        return Err(limits::departed().into());
+    }
     let plan = plans.get(number).ok_or_else(limits::no_store)?;
     decision.output_tokens = plan.amounts.output_tokens;
     decision.output_cap = plan.output_cap;
@@ -139,6 +143,14 @@ async fn admit(
     told.push((metadata::RESERVED, dollars(plan.amounts.micro_dollars)));
     let meter = Meter::new(&decision.id, question.dialect, question.input_tokens, plan);
     Ok((reply::route(plan, decision, &told), meter))
+}
+
+/// Gives back what was taken for a request that had ended before.
+async fn give_back(gateway: &Gateway, id: &str) {
+    let nothing = Used { amounts: Amounts::default(), at_least_reserved: false, provider: String::new() };
+    if let Err(error) = gateway.store.settle(id, nothing).await {
+        tracing::error!(id, %error, "what a client that left had reserved is held until it expires");
+    }
 }
 
 fn seconds(time: SystemTime) -> u64 {

@@ -17,6 +17,8 @@ pub(super) fn filter(jwt: &Jwt) -> Value {
         "issuer": jwt.issuer,
         "payload_in_metadata": metadata::JWT_PAYLOAD,
         "forward": true,
+        // And not from the query, which goes to the provider.
+        "from_headers": [{"name": "Authorization", "value_prefix": "Bearer "}],
     });
     if !jwt.audiences.is_empty() {
         merge(&mut provider, json!({"audiences": jwt.audiences}));

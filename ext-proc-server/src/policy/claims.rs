@@ -7,8 +7,8 @@ use serde_json::Value;
 use std::sync::Arc;
 use weirgate_dialect::error::{ClientError, ErrorKind};
 
-/// The name under which requests with a token appear in place of a key's.
-pub const KEY: &str = "jwt";
+/// The name under which requests with a token appear in place of a key's. No key can have it.
+pub const KEY: &str = "jwt*";
 /// The most tags that are taken from one token.
 const TAGS: usize = 32;
 

@@ -8,8 +8,8 @@ use crate::envoy::clusters::{self, Adaptation, Asked};
 use crate::store::{Alternative, Amounts, Measure};
 use std::borrow::Cow;
 use std::sync::Arc;
-use weirgate_dialect::Operation;
 use weirgate_dialect::error::{ClientError, ErrorKind};
+use weirgate_dialect::{Dialect, Operation};
 
 /// One way to serve a request.
 #[derive(Clone, Debug)]
@@ -91,8 +91,8 @@ impl Policy {
         match lower.filter(|lower| *lower != question.model && caller.may_use(lower)) {
             Some(lower) => {
                 let known = self.orders.get(&(lower.clone(), question.dialect, is_chat(question)));
-                if let Some(order) = known.filter(|order| !order.without(without).attempts.is_empty()) {
-                    let order = self.renamed(question, &order.without(without));
+                let order = known.map(|order| self.renamed(question, caller, &order.without(without)));
+                if let Some(order) = order.filter(|order| !order.attempts.is_empty()) {
                     let first = plans.len();
                     self.sized(question, caller, &lower, &order, predicted, &mut plans)?;
                     // The lower model is what is used near the limit.
@@ -269,9 +269,18 @@ impl Policy {
         Ok(Arc::new(Order::new(vec![cluster], 0)))
     }
 
-    /// The order of a model for a request whose body names another.
-    fn renamed(&self, question: &Question, order: &Order) -> Order {
+    /// The order of a model for a request that names another, as far as its caller may go there.
+    fn renamed(&self, question: &Question, caller: &Caller, order: &Order) -> Order {
         let mut order = order.clone();
+        order.attempts.retain(|attempt| {
+            let cluster = &attempt.cluster;
+            let chosen = question.provider.as_ref().is_none_or(|provider| *provider == cluster.provider);
+            let allowed = caller.providers().is_empty() || caller.providers().contains(&cluster.provider);
+            // In Gemini's API the path names the model, and stays as it is.
+            let named =
+                question.dialect != Dialect::Gemini || cluster.model.as_ref() == Some(&question.model);
+            chosen && allowed && named
+        });
         for attempt in &mut order.attempts {
             let differs = attempt.cluster.model.as_ref().is_some_and(|model| *model != question.model);
             if attempt.cluster.adaptation == Adaptation::None && differs {
@@ -309,10 +318,12 @@ enum Bound {
 fn sizes(question: &Question, bound: Bound, most: Option<u64>, predicted: u64) -> Vec<Size> {
     let size = |tokens: u64| Size { tokens, cap: false, metered: false, generous: false };
     // A call without a model generates nothing; any other may generate until its cap.
-    if question.model.is_empty() {
+    if question.model.is_empty() || !question.changes {
         return vec![size(0)];
     }
     if let Some(cap) = question.max_tokens {
+        // A provider that takes a cap of 0 for none would generate for nothing.
+        let cap = if is_chat(question) { cap.max(1) } else { cap };
         return vec![size(cap.saturating_mul(question.choices))];
     }
     let predicted = predicted.saturating_mul(question.choices).max(question.choices);

@@ -35,7 +35,12 @@ impl Rules {
             }
         }
         for (name, user) in &directory.users {
-            rules.add("user", name, &user.limits, |limit, name| limit.only.users = vec![name]);
+            // Who is called so in another team is somebody else.
+            let mut limits = user.limits.clone();
+            for limit in &mut limits {
+                limit.only.teams = user.team.iter().cloned().collect();
+            }
+            rules.add("user", name, &limits, |limit, name| limit.only.users = vec![name]);
         }
         for (name, team) in &directory.teams {
             rules.add("team", name, &team.limits, |limit, name| limit.only.teams = vec![name]);

@@ -21,6 +21,8 @@ models:
   - name: unpriced
     deployments: [{provider: openai, model: secret-model}]
 passthrough: openai
+users:
+  - {name: ann, team: research, limits: [{name: hers, requests: 1, window: minute}]}
 organizations: [{name: acme, limits: [{name: all, usd: 100, window: month}]}]
 teams:
   - {name: research, organization: acme, models: [gpt-4o, chat], limits: {requests_per_minute: 100}}
@@ -35,6 +37,10 @@ keys:
   - {name: blocked, key: key-that-is-blocked, blocked: true}
   - name: saver
     key: key-that-saves-money
+    limits: [{name: budget, usd: 1, window: month, downgrade: {at_percent: 80, model: gpt-4o}}]
+  - name: narrow-saver
+    key: key-that-saves-with-claude
+    providers: [claude]
     limits: [{name: budget, usd: 1, window: month, downgrade: {at_percent: 80, model: gpt-4o}}]
 limits:
   - {name: providers, requests: 5, window: minute, per: [provider], only: {models: [twice]}}
@@ -276,4 +282,54 @@ fn a_stream_without_a_cap_is_followed_near_a_budgets_end() {
     assert_eq!((plans.len(), plans[0].slice), (2, None));
     assert_eq!(plans[1].slice, Some(plan::Slice { tokens: 100, micro_dollars: 1_000 }));
     assert_eq!((plans[1].output_cap, plans[1].order.as_slice()), (None, &["openai/gpt-4o".to_owned()][..]));
+}
+
+#[test]
+fn another_model_is_served_only_where_the_key_and_the_client_allow() {
+    let policy = policy();
+    let narrow = caller(&policy, "key-that-saves-with-claude");
+    let plans = policy.plans(&question("chat"), &narrow, 100, &[]).unwrap();
+    assert!(
+        plans.iter().all(|plan| plan.order.iter().all(|cluster| cluster.starts_with("claude/"))),
+        "{plans:?}"
+    );
+    let named = Question { provider: Some("claude".to_owned()), ..question("chat") };
+    let saver = caller(&policy, "key-that-saves-money");
+    let plans = policy.plans(&named, &saver, 100, &[]).unwrap();
+    assert!(
+        plans.iter().all(|plan| plan.order.iter().all(|cluster| cluster.starts_with("claude/"))),
+        "{plans:?}"
+    );
+}
+
+#[test]
+fn a_user_of_another_team_with_the_same_name_is_somebody_else() {
+    let policy = policy();
+    let limits = |team: &str| {
+        let principal = Principal { user: "ann".to_owned(), team: team.to_owned(), ..Principal::default() };
+        let mut claims = Vec::new();
+        for rule in policy.rules().counting(&principal) {
+            let counted = limit::Counted { principal: &principal, model: "chat", providers: &[] };
+            let mut found = Vec::new();
+            rule.claims(counted, &mut found);
+            claims.extend(found.into_iter().map(|ruled| ruled.rule.limit.name.clone()));
+        }
+        claims.contains(&"hers".to_owned())
+    };
+    assert!(limits("research"));
+    assert!(!limits("sales"));
+}
+
+#[test]
+fn what_only_reads_reserves_nothing_to_generate() {
+    let policy = policy();
+    let get = Question {
+        operation: Operation::Passthrough,
+        changes: false,
+        max_tokens: None,
+        ..question("gpt-4o")
+    };
+    let caller = caller(&policy, "key-of-everybody");
+    let plan = policy.plans(&get, &caller, 100, &[]).unwrap().remove(0);
+    assert_eq!(plan.amounts.output_tokens, 0);
 }

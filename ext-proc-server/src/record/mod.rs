@@ -94,6 +94,10 @@ async fn one(gateway: &Gateway, entry: Entry) -> Line {
         }
         // Refused before anything was reserved, or settled by its expiry: nothing is left to charge.
         Ok(None) => {
+            // decide's answer was lost, or it is still to be asked.
+            if entry.decision.id.is_empty() && !entry.id().is_empty() {
+                gateway.departed.note(entry.id());
+            }
             line.usage = Usage::default();
             line.cost_micros = 0;
         }

@@ -24,6 +24,8 @@ pub(crate) struct Request {
     chosen_model: Option<String>,
     /// The end user that a header names.
     end_user: Option<String>,
+    /// The call asks only how many tokens a prompt has.
+    counts_only: bool,
     max_body: usize,
     /// The client calls the body a file or a picture, and nothing of it is here yet.
     media: bool,
@@ -100,6 +102,7 @@ impl Request {
             },
             chosen_model: choice.model,
             end_user,
+            counts_only: counts_only(&endpoint),
             max_body: config.max_body.unwrap_or(usize::MAX),
             media: false,
             done: false,
@@ -171,7 +174,11 @@ impl Request {
         match head::read(self.head.operation, &body) {
             Ok(read) => self.read(host, body, &read),
             // A call that nobody here knows may send what it likes.
-            Err(error) if self.head.operation == Operation::Passthrough && error.code == "invalid_json" => {
+            Err(error)
+                if self.head.operation == Operation::Passthrough
+                    && error.code == "invalid_json"
+                    && may_be_json(&body) != Some(true) =>
+            {
                 self.finish(host);
             }
             Err(error) => return self.refuse(host, &error),
@@ -188,6 +195,11 @@ impl Request {
         let in_path = !self.head.model.is_empty();
         if let Some(model) = read.model.as_ref().filter(|_| !in_path) {
             self.head.model.clone_from(model);
+        }
+        if self.counts_only {
+            // Nothing is generated, and nobody bills it.
+            host.set_request_header(header::MAX_TOKENS, Some("0"));
+            return self.finish(host);
         }
         if self.head.operation == Operation::Passthrough {
             // token-counter counts chats; for what to reserve for another call, its size has to do.
@@ -252,6 +264,12 @@ impl Request {
             host.set_filter_state(filter_state::REQUEST, &json);
         }
     }
+}
+
+/// Whether an endpoint only counts tokens: Anthropic's `/messages/count_tokens` and Gemini's `:countTokens`.
+fn counts_only(endpoint: &str) -> bool {
+    let path = endpoint.split('?').next().unwrap_or_default();
+    path.ends_with("/count_tokens") || path.ends_with(":countTokens")
 }
 
 /// The address that the request comes from, as Envoy sees it behind trusted proxies.
@@ -476,6 +494,25 @@ mod tests {
         let host = FakeHost::request("POST", "/v1/other", &json).with_body("not json");
         assert_eq!(host.run_request(&mut select("")), Flow::Continue);
         assert_eq!(host.request_header("x-weirgate-operation").as_deref(), Some("passthrough"));
+    }
+
+    #[test]
+    fn json_that_cannot_be_read_does_not_pass_as_something_else() {
+        let json = [("content-type", "application/json")];
+        let twice = r#"{"model":"gpt-4o","model":"gpt-4o","input":"x"}"#;
+        let host = FakeHost::request("POST", "/v1/responses", &json).with_body(twice);
+        assert_eq!(host.run_request(&mut select("")), Flow::Answered);
+        assert_eq!(host.status(), Some(400));
+    }
+
+    #[test]
+    fn calls_that_only_count_tokens_reserve_none() {
+        for path in ["/v1/messages/count_tokens?beta=true", "/v1beta/models/gemini-2.5-pro:countTokens"] {
+            let host = FakeHost::request("POST", path, &[]).with_body(r#"{"model":"m","messages":[]}"#);
+            host.run_request(&mut select(""));
+            assert_eq!(host.request_header("x-weirgate-max-tokens").as_deref(), Some("0"), "{path}");
+            assert_eq!(host.request_header("x-weirgate-input-tokens"), None, "{path}");
+        }
     }
 
     #[test]
