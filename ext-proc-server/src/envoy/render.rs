@@ -20,6 +20,8 @@ const SERVICE: &str = "weirgate";
 /// What Envoy may hold for one stream. Version 1.40 crashes when a filter of an upstream chain puts more than that into an
 /// answer, so it is four times what translate collects of one.
 const ENVOY_BYTES: u64 = 4 * crate::translate::ANSWER_BYTES as u64;
+/// In place of limits of Envoy that are for clusters of another kind.
+const MANY: u32 = 1_000_000;
 /// How long Envoy waits for one message of the service.
 const MESSAGE_TIMEOUT: &str = "1s";
 /// How often Envoy sends access log entries, so that reservations are settled soon.
@@ -323,6 +325,7 @@ fn service_cluster(endpoint: &Endpoint) -> Value {
         "connect_timeout": "1s",
         // Version 1.40 crashes when translate falls behind and what waits for it is more than this.
         "per_connection_buffer_limit_bytes": ENVOY_BYTES,
+        "circuit_breakers": unbounded(),
         "typed_extension_protocol_options": http_options(true, &[]),
         "load_assignment": load_assignment(SERVICE, endpoint),
     })
@@ -371,6 +374,7 @@ fn provider_cluster(config: &Config, paths: &Paths, cluster: &Cluster) -> Option
         "dns_lookup_family": "V4_PREFERRED",
         "connect_timeout": seconds(config.timeouts.connect),
         "per_connection_buffer_limit_bytes": ENVOY_BYTES.max(config.max_body),
+        "circuit_breakers": unbounded(),
         "typed_extension_protocol_options": http_options(false, &filters),
         "load_assignment": load_assignment(&name, &endpoint),
     });
@@ -535,11 +539,32 @@ fn router() -> Value {
     })
 }
 
+/// As many requests as come. By default Envoy has 1,024 under way at a cluster, and three that are tried again, and fails the rest.
+fn unbounded() -> Value {
+    let threshold = |priority: &str| {
+        json!({
+            "priority": priority,
+            "max_connections": MANY,
+            "max_pending_requests": MANY,
+            "max_requests": MANY,
+            "max_retries": MANY,
+        })
+    };
+    json!({"thresholds": [threshold("DEFAULT"), threshold("HIGH")]})
+}
+
 fn http_options(http2: bool, filters: &[Value]) -> Value {
-    let protocol = if http2 { "http2_protocol_options" } else { "http_protocol_options" };
+    // Clients that leave make Envoy take back streams; a queue of such frames is no attack on it by its own service.
+    let (protocol, options) = match http2 {
+        true => (
+            "http2_protocol_options",
+            json!({"max_outbound_control_frames": MANY, "max_outbound_frames": MANY}),
+        ),
+        false => ("http_protocol_options", json!({})),
+    };
     json!({"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
         "@type": type_url("envoy.extensions.upstreams.http.v3.HttpProtocolOptions"),
-        "explicit_http_config": {protocol: {}},
+        "explicit_http_config": {protocol: options},
         "http_filters": filters,
     }})
 }
