@@ -73,17 +73,8 @@ struct Counter {
 
 impl Counter {
     fn owner(&self) -> Option<Owner> {
-        let (kind, rest) = self.rule.id.split_once(':')?;
-        let only = &self.rule.limit.only;
-        let names = match kind {
-            "key" => &only.keys,
-            "user" => &only.users,
-            "team" => &only.teams,
-            "organization" => &only.organizations,
-            _ => return None,
-        };
-        let name = names.first().filter(|name| rest.starts_with(name.as_str()))?;
-        Some(Owner { kind: kind.to_owned(), name: name.clone() })
+        let (kind, name) = self.rule.owned_by()?;
+        Some(Owner { kind: kind.to_owned(), name: name.to_owned() })
     }
 
     /// The values that follow the rule's name in the counter's.

@@ -228,16 +228,8 @@ fn time(us: u64) -> Option<String> {
 }
 
 fn owner(rule: &Rule) -> Option<Owner<'_>> {
-    let (kind, _) = rule.id.split_once(':')?;
-    let only = &rule.limit.only;
-    let names = match kind {
-        "key" => &only.keys,
-        "user" => &only.users,
-        "team" => &only.teams,
-        "organization" => &only.organizations,
-        _ => return None,
-    };
-    Some(Owner { kind, name: names.first()? })
+    let (kind, name) = rule.owned_by()?;
+    Some(Owner { kind, name })
 }
 
 /// The values of the limit's dimensions, from the name of a counter.

@@ -267,6 +267,21 @@ pub struct Ruled<'r> {
 }
 
 impl Rule {
+    /// Whose limit it is: the kind and the name; `None`: nobody's.
+    pub fn owned_by(&self) -> Option<(&str, &str)> {
+        let (kind, rest) = self.id.split_once(':')?;
+        let only = &self.limit.only;
+        let names = match kind {
+            "key" => &only.keys,
+            "user" => &only.users,
+            "team" => &only.teams,
+            "organization" => &only.organizations,
+            _ => return None,
+        };
+        let name = names.first().filter(|name| rest.starts_with(name.as_str()))?;
+        Some((kind, name))
+    }
+
     /// The claims of a request under this rule, without amounts; none if it does not count the request.
     pub fn claims<'r>(&'r self, counted: Counted<'_>, claims: &mut Vec<Ruled<'r>>) {
         let Limit { only, per, .. } = &self.limit;

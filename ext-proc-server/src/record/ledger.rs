@@ -107,29 +107,4 @@ mod tests {
         let seen: Vec<_> = seen.map(|line: Line| (line.id, line.cost_micros)).collect();
         assert_eq!(seen, [("a".to_owned(), 7), ("b".to_owned(), 7)]);
     }
-
-    /// Prints how long a start takes: `cargo test --release -- --ignored --nocapture million`.
-    #[test]
-    #[ignore = "a measurement to be run by hand, since 2026-11-21"]
-    fn a_million_lines_are_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ledger.jsonl");
-        let mut file = std::io::BufWriter::new(File::create(&path).unwrap());
-        for number in 0..1_000_000u64 {
-            let mut line = line(&format!("{number:032x}"));
-            line.time_ms = 1_795_000_000_000 + number * 2_592;
-            line.whose.key = format!("key-{}", number % 1_000);
-            line.whose.team = format!("team-{}", number % 20);
-            line.whose.end_user = format!("user-{}", number % 50_000);
-            line.whose.tags = vec!["batch".to_owned()];
-            line.model = "gpt-4o".to_owned();
-            serde_json::to_writer(&mut file, &line).unwrap();
-            file.write_all(b"\n").unwrap();
-        }
-        drop(file);
-        let bytes = std::fs::metadata(&path).unwrap().len();
-        let start = std::time::Instant::now();
-        Ledger::open(Some(&path), HashSet::from(["gpt-4o".to_owned()])).unwrap();
-        println!("read {} MB in {:?}", bytes >> 20, start.elapsed());
-    }
 }
