@@ -8,6 +8,7 @@ use crate::directory::{FileLog, Managed, Restored, SharedLog};
 use crate::policy::Policy;
 use crate::probe::Probe;
 use crate::record::ledger::Ledger;
+use crate::store::lease::Leased;
 use crate::store::outage::Guarded;
 use crate::store::{Clock, Memory, Redis, Store};
 use arc_swap::ArcSwap;
@@ -51,10 +52,14 @@ impl Gateway {
         let store: Arc<dyn Store> = match (&config.store, &config.folder) {
             (StoreSettings::Embedded, Some(folder)) => Arc::new(Memory::open(folder, Clock::System)?),
             (StoreSettings::Embedded, None) => Arc::new(Memory::new(Clock::System)),
-            (StoreSettings::Redis(settings), _) => {
+            (StoreSettings::Redis { settings, lease_percent }, _) => {
                 let redis = Arc::new(Redis::connect(settings.clone()).map_err(std::io::Error::other)?);
                 shared = Some(redis.clone());
-                Arc::new(Guarded::new(redis, Clock::System))
+                let store: Arc<dyn Store> = match lease_percent {
+                    Some(percent) => Arc::new(Leased::new(redis, *percent, Clock::System)),
+                    None => redis,
+                };
+                Arc::new(Guarded::new(store, Clock::System))
             }
         };
         let names = config.models.iter().map(|model| model.name.as_str());

@@ -90,6 +90,7 @@ impl Service {
         prices.abort();
         alerts.abort();
         operators.abort();
+        record::close(&gateway, SystemTime::now()).await;
         maintain(&gateway);
         served.map_err(io::Error::other)
     }

@@ -158,8 +158,9 @@ impl AccessLogService for Services {
         request: Request<Streaming<StreamAccessLogsMessage>>,
     ) -> Result<Response<StreamAccessLogsResponse>, Status> {
         let mut messages = request.into_inner();
+        let mut attempts = record::Attempts::default();
         while let Some(message) = messages.message().await? {
-            record::entries(&self.gateway, message).await;
+            record::entries(&self.gateway, &mut attempts, message).await;
         }
         Ok(Response::new(StreamAccessLogsResponse {}))
     }

@@ -17,6 +17,7 @@ from support.prompts import HELLO
 from support.waiting import wait_until
 
 CHECKSUM = "a-secret-of-checksums"
+TEAM_ADMIN = "weirgate-key-of-purples-admin"
 
 
 class Made:
@@ -28,6 +29,7 @@ class Made:
 
 def configure(config):
     with_admins(config)
+    config["admins"].append({"name": "pam", "key": TEAM_ADMIN, "role": "team_admin", "team": "purple"})
     config["key_checksum"] = CHECKSUM
 
 
@@ -311,6 +313,33 @@ def test_a_forged_key_is_refused_by_the_filter_alone():
         assert error.value.status_code == 401 and error.value.body["type"] == "error"
         # A genuine key gets as far as the service, which is gone.
         assert refusal(gateway, key) == (503, "gateway_unavailable")
+
+
+def test_a_teams_admin_does_not_learn_whose_a_name_is(gateway, api, name):
+    api.post("/teams", name="purple")
+    api.post("/keys", name=name)
+    with Api(gateway, TEAM_ADMIN) as own:
+        own.post("/keys", name=f"{name}-own", team="purple")
+        make = lambda name: own.answer("POST", "/keys", json={"name": name, "team": "purple"})
+        # Nobody's, the file's, and one of the team itself.
+        answers = [make(taken) for taken in (name, "only-claude", f"{name}-own")]
+    assert [answer.status_code for answer in answers] == [409, 409, 409]
+    assert len({answer.text for answer in answers}) == 1 and name not in answers[0].text
+
+
+def test_check_names_the_place_of_a_forged_key_and_not_the_key(tmp_path):
+    forged = "sk-wg-" + 38 * "0"
+    config = {
+        "providers": {"openai": {"dialect": "openai"}},
+        "keys": [{"name": "k", "key": forged}],
+        "key_checksum": CHECKSUM,
+    }
+    file = tmp_path / "weirgate.yaml"
+    file.write_text(json.dumps(config))
+    checked = subprocess.run([WEIRGATE, "check", "--config", file], capture_output=True, text=True)
+    told = checked.stdout + checked.stderr
+    assert checked.returncode == 1 and "keys[0].key: begins with sk-wg-" in told, told
+    assert forged not in told and CHECKSUM not in told
 
 
 def test_the_api_is_closed_without_admins():

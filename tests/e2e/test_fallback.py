@@ -129,6 +129,25 @@ def test_a_body_of_three_megabytes_goes_to_both(openai_client, mock, model, fail
         assert text == (content if isinstance(content, str) else content[0]["text"])
 
 
+def test_an_attempt_that_fell_silent_is_charged_for_what_it_may_have_generated(openai_client, mock, gateway, key):
+    first_fails(mock, "openai-then-claude", stall=True)
+    openai_client.chat.completions.create(
+        model="openai-then-claude", messages=HELLO, max_tokens=40, extra_headers=steer(tokens=10)
+    )
+    line = gateway.line(key=key.name)
+    # The prompt, as the gateway counts it, and all of the cap, for which a second is enough.
+    assert line["broken_attempts_micros"] == 2.5 * 12 + 10 * 40
+    assert line["cost_micros"] == 3 * line["input"] + 15 * line["output"] + line["broken_attempts_micros"]
+    (row,) = [row for row in gateway.usage()["keys"] if row["key"] == key.name]
+    assert (row["spent_micros"], row["reserved_micros"]) == (line["cost_micros"], 0)
+
+
+def test_an_attempt_that_broke_at_once_costs_nothing(openai_client, mock, gateway, key):
+    first_fails(mock, "openai-then-claude", cut=True)
+    openai_client.chat.completions.create(model="openai-then-claude", messages=HELLO)
+    assert "broken_attempts_micros" not in gateway.line(key=key.name)
+
+
 def test_a_failing_first_deployment_costs_nothing_but_the_second_does(openai_client, mock, gateway, key, model):
     first_fails(mock, model, status=503)
     answer = openai_client.chat.completions.create(model=model, messages=HELLO, extra_headers=steer(tokens=10))

@@ -111,6 +111,8 @@ def limited():
             {"name": "blue", "limits": [{"name": "spent", "tokens": 2, "window": "day"}]},
         ]
         config["keys"].append(key_settings("of-red", team="red", limits=[]))
+        config["keys"].append(key_settings("blocked", blocked=True))
+        config["keys"].append(key_settings("old", expires_at="2020-01-01T00:00:00Z"))
         config["limits"] = [
             {"name": "searches", "requests": 2, "window": "year", "per": ["tag"], "only": {"tags": ["kind=search"]}}
         ]
@@ -132,6 +134,23 @@ def test_a_teams_limit_holds_for_any_route_whoever_names_the_team(limited):
 def test_what_no_dimension_is_named_for_is_a_tag(limited):
     assert [limited.ask(x_kind="search").status_code for _ in range(4)] == [200, 200, 429, 429]
     assert limited.ask(x_kind="other").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "key, why",
+    [
+        ("sk-wg-somebody-made-this-up", "invalid_api_key"),
+        (secret("blocked"), "blocked_api_key"),
+        (f"Bearer {secret('old')}", "expired_api_key"),
+    ],
+    ids=["unknown", "blocked", "expired"],
+)
+def test_nobody_escapes_limits_with_a_key_that_is_not_accepted(limited, key, why):
+    refused = limited.ask(x_api_key=key)
+    assert (refused.status_code, refused.headers["x-weirgate-error"]) == (429, why)
+    # Neither does naming a team that has room.
+    assert limited.ask(x_api_key=key, x_team="green").status_code == 429
+    assert "x-weirgate-error" not in limited.ask(x_team="green").headers
 
 
 def test_tokens_are_counted_although_they_do_not_fit(limited):

@@ -76,6 +76,9 @@ pub struct Counted {
     /// Whether the answer was seen to its end.
     #[serde(default)]
     pub complete: bool,
+    /// Whether the model has ended what it generates, so that nothing came after what was seen.
+    #[serde(default)]
+    pub finished: bool,
 }
 
 /// Where a usage figure comes from.

@@ -17,6 +17,9 @@ pub struct Reader {
     usage_seen: bool,
     final_usage_seen: bool,
     complete: bool,
+    finished: bool,
+    /// A choice other than the first was begun.
+    many_choices: bool,
     unread: bool,
     /// What the client can see of the output.
     pub output: Text,
@@ -82,6 +85,8 @@ impl Reader {
             usage_seen: false,
             final_usage_seen: false,
             complete: false,
+            finished: false,
+            many_choices: false,
             unread: false,
             output: Text::default(),
             reasoning: Text::default(),
@@ -104,6 +109,12 @@ impl Reader {
     /// Whether the answer was seen to its end.
     pub fn is_complete(&self) -> bool {
         self.complete
+    }
+
+    /// Whether the model has ended what it generates, as far as the answer tells: of an answer with several choices only its
+    /// end does.
+    pub fn is_finished(&self) -> bool {
+        self.complete || self.finished && !self.many_choices
     }
 
     /// Whether a part of the answer could not be read, so that a count of what was read is too low.
@@ -193,6 +204,8 @@ impl Reader {
     }
 
     fn openai_choice(&mut self, choice: OpenAiChoice<'_>) {
+        self.many_choices |= choice.index.is_some_and(|index| index != 0);
+        self.finished |= is_some(choice.finish_reason);
         let legacy = OpenAiDelta { content: choice.text, ..OpenAiDelta::default() };
         for delta in [choice.delta, choice.message, Some(legacy)].into_iter().flatten() {
             for raw in [delta.content, delta.refusal, delta.function_call].into_iter().flatten() {
@@ -242,6 +255,7 @@ impl Reader {
                 }
             }
             "message_delta" => {
+                self.finished |= event.delta.is_some_and(|delta| is_some(delta.stop_reason));
                 if let Some(usage) = event.usage {
                     self.usage_block(usage);
                     self.final_usage_seen = self.usage_seen;
@@ -275,6 +289,10 @@ impl Reader {
     }
 }
 
+fn is_some(raw: Option<&RawValue>) -> bool {
+    raw.is_some_and(|raw| raw.get() != "null")
+}
+
 // Fields are kept as raw JSON and read one by one, so that one that is not as it should be does not hide the others.
 
 #[derive(Deserialize)]
@@ -303,6 +321,10 @@ struct ResponsesApi<'a> {
 
 #[derive(Deserialize)]
 struct OpenAiChoice<'a> {
+    #[serde(default)]
+    index: Option<u64>,
+    #[serde(borrow, default)]
+    finish_reason: Option<&'a RawValue>,
     #[serde(borrow, default)]
     delta: Option<OpenAiDelta<'a>>,
     #[serde(borrow, default)]
@@ -373,6 +395,8 @@ struct AnthropicMessage<'a> {
 #[derive(Deserialize)]
 struct AnthropicBlock<'a> {
     #[serde(borrow, default)]
+    stop_reason: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     text: Option<&'a RawValue>,
     #[serde(borrow, default)]
     partial_json: Option<&'a RawValue>,
@@ -409,6 +433,23 @@ mod tests {
         let event = b"data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":3}}\n\n";
         assert_eq!(reader.event(event), EventKind::Other);
         assert_eq!(reader.usage().unwrap().input, 3);
+    }
+
+    #[test]
+    fn a_stream_is_finished_by_the_reason_of_its_only_choice() {
+        let mut reader = Reader::new(Dialect::OpenAi);
+        reader.event(
+            b"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"},\"finish_reason\":null}]}\n\n",
+        );
+        assert!(!reader.is_finished());
+        reader.event(b"data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n");
+        assert!(reader.is_finished() && !reader.is_complete());
+        // The other choice may go on.
+        reader.event(b"data: {\"choices\":[{\"index\":1,\"delta\":{\"content\":\"b\"}}]}\n\n");
+        assert!(!reader.is_finished());
+        let mut reader = Reader::new(Dialect::Anthropic);
+        reader.event(b"data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"}}\n\n");
+        assert!(reader.is_finished() && !reader.is_complete());
     }
 
     #[test]

@@ -40,6 +40,12 @@ pub struct Message<'a> {
     pub tool_calls: usize,
     /// Images, each with whether only a coarse look was asked for.
     pub images: Vec<ImageDetail>,
+    /// Bytes of files that stand in the message, such as PDFs.
+    pub file_bytes: u64,
+    /// Bytes of sound that stand in the message.
+    pub sound_bytes: u64,
+    /// Files that are only named, by an address or an id.
+    pub named_files: usize,
 }
 
 /// How closely a model is to look at an image.
@@ -268,6 +274,11 @@ fn is_reference(key: &str) -> bool {
     )
 }
 
+/// How many bytes stand in a text of base64.
+fn decoded(text: &str) -> u64 {
+    (text.len() / 4 * 3) as u64
+}
+
 /// Collects every text below one JSON value.
 struct Collect<'m, 'de, 'k> {
     into: &'m mut Message<'de>,
@@ -298,6 +309,13 @@ impl<'de> Collect<'_, 'de, '_> {
             && let Some(image) = self.into.images.last_mut()
         {
             *image = ImageDetail::Low;
+        }
+        if !self.keys_are_text {
+            match self.key {
+                "file_data" => self.into.file_bytes += decoded(&text),
+                "file_id" => self.into.named_files += 1,
+                _ => {}
+            }
         }
         if self.keys_are_text || !is_reference(self.key) {
             if matches!(self.key, "content" | "text" | "input_text") {
@@ -361,6 +379,8 @@ impl<'de> Visitor<'de> for Collect<'_, 'de, '_> {
         // field that says it.
         let mut data: Option<Cow<'de, str>> = None;
         let mut is_text = false;
+        let mut is_image = false;
+        let files = (into.file_bytes, into.named_files);
         if parent == "image_url" {
             into.images.push(ImageDetail::High);
         }
@@ -381,7 +401,11 @@ impl<'de> Visitor<'de> for Collect<'_, 'de, '_> {
                     is_text |= kind == "text";
                     match kind.as_ref() {
                         "tool_use" => into.tool_calls += 1,
-                        "image" => into.images.push(ImageDetail::High),
+                        "image" => {
+                            is_image = true;
+                            into.images.push(ImageDetail::High);
+                        }
+                        "url" if parent == "source" => into.named_files += 1,
                         _ => {}
                     }
                 }
@@ -397,8 +421,15 @@ impl<'de> Visitor<'de> for Collect<'_, 'de, '_> {
                 })?,
             }
         }
-        if let Some(text) = data.filter(|_| is_text) {
-            into.texts.push(text);
+        match data {
+            Some(text) if is_text => into.texts.push(text),
+            Some(text) if parent == "input_audio" => into.sound_bytes += decoded(&text),
+            Some(text) => into.file_bytes += decoded(&text),
+            None => {}
+        }
+        if is_image {
+            // What stands in an image is counted as an image.
+            (into.file_bytes, into.named_files) = files;
         }
         Ok(())
     }
@@ -464,6 +495,22 @@ mod tests {
         assert!(prompt.messages[0].texts.is_empty());
         assert_eq!(prompt.messages[1].tool_calls, 1);
         assert_eq!(prompt.messages[1].texts, ["f", "k", "v"]);
+    }
+
+    #[test]
+    fn files_and_sound_are_measured_and_images_are_not() {
+        let body = r#"{"messages":[{"role":"user","content":[
+            {"source":{"data":"AAAAAAAA","type":"base64","media_type":"image/png"},"type":"image"},
+            {"type":"image","source":{"type":"url","url":"https://example.com/a.png"}},
+            {"type":"document","source":{"type":"base64","data":"AAAAAAAAAAAA"}},
+            {"type":"document","source":{"type":"url","url":"https://example.com/a.pdf"}},
+            {"type":"file","file":{"filename":"a.pdf","file_data":"AAAA"}},
+            {"type":"file","file":{"file_id":"file-1"}},
+            {"type":"input_audio","input_audio":{"data":"AAAAAAAA","format":"wav"}}]}]}"#;
+        let prompt = read(body.as_bytes()).unwrap();
+        let message = &prompt.messages[0];
+        assert_eq!((message.images.len(), message.file_bytes, message.sound_bytes), (2, 9 + 3, 6));
+        assert_eq!(message.named_files, 2);
     }
 
     #[test]

@@ -30,6 +30,17 @@ const TOOLS_END: usize = 12;
 const IMAGE_LOW: usize = 85;
 const IMAGE_HIGH: usize = 765;
 
+/// A page of a PDF is billed as its text and its image, at 1,500 to 3,000 tokens for its text alone
+/// (<https://docs.claude.com/en/docs/build-with-claude/pdf-support>); so many bytes make a token where pages are dense.
+const FILE_BYTES: u64 = 16;
+/// The least that a file has: a page.
+const FILE_LEAST: u64 = 3_000;
+/// What a file is taken to have of which only the name is known.
+const FILE_NAMED: usize = 20_000;
+/// Sound is billed by time, at 10 to 32 tokens a second (<https://ai.google.dev/gemini-api/docs/audio>); at 64 kbit a second
+/// so many bytes make a token.
+const SOUND_BYTES: u64 = 250;
+
 /// Definitions of tools larger than this are counted as plain text, so that no tree of them is built.
 const TOOLS_AS_TREE: usize = 256 << 10;
 
@@ -96,6 +107,10 @@ impl Counter {
                 ImageDetail::High => IMAGE_HIGH,
             };
         }
+        if message.file_bytes > 0 {
+            self.tokens += (message.file_bytes / FILE_BYTES).max(FILE_LEAST) as usize;
+        }
+        self.tokens += message.named_files * FILE_NAMED + message.sound_bytes.div_ceil(SOUND_BYTES) as usize;
     }
 
     fn tools(&mut self, json: &str) {
@@ -216,6 +231,23 @@ mod tests {
         let counted = tokens(&body, Encoding::O200k);
         let words = words as u64;
         assert!(counted.abs_diff(words) < words / 100, "{counted} of {words}");
+    }
+
+    #[test]
+    fn a_file_and_sound_cost_by_their_size() {
+        let part = |part: &str| {
+            let body = format!(r#"{{"messages":[{{"role":"user","content":[{part}]}}]}}"#);
+            tokens(&body, Encoding::O200k)
+                - tokens(r#"{"messages":[{"role":"user","content":[]}]}"#, Encoding::O200k)
+        };
+        let data = "A".repeat(400_000);
+        let pdf = part(&format!(r#"{{"type":"file","file":{{"file_data":"{data}"}}}}"#));
+        assert_eq!(pdf, 300_000 / FILE_BYTES);
+        assert_eq!(part(r#"{"type":"file","file":{"file_data":"AAAA"}}"#), FILE_LEAST);
+        assert_eq!(part(r#"{"type":"file","file":{"file_id":"file-1"}}"#), FILE_NAMED as u64);
+        let sound =
+            part(&format!(r#"{{"type":"input_audio","input_audio":{{"data":"{data}","format":"mp3"}}}}"#));
+        assert_eq!(sound, 300_000 / SOUND_BYTES);
     }
 
     #[test]

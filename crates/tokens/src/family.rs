@@ -67,9 +67,29 @@ pub fn counting(model: &str) -> Counting {
         .map_or(Counting::estimate(1.2), |(_, counting)| *counting)
 }
 
+/// Models by the beginning of their names that think without showing it in a stream, by their vendors' guides
+/// (<https://platform.openai.com/docs/guides/reasoning>, <https://ai.google.dev/gemini-api/docs/thinking>).
+const THINK_UNSEEN: &[&str] = &["o1", "o3", "o4", "gpt-5", "codex-", "gemini-2.5", "gemini-3", "grok-4"];
+
+/// Whether a model generates tokens that are billed and that nobody sees in a stream: thoughts, or sound.
+pub fn generates_unseen(model: &str) -> bool {
+    let name = model.rsplit('/').next().unwrap_or(model).to_ascii_lowercase();
+    THINK_UNSEEN.iter().any(|prefix| name.starts_with(prefix)) || name.contains("audio")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn models_that_think_unseen_are_known_by_their_names() {
+        for model in ["o3-mini", "openai/gpt-5", "GPT-5-nano", "gpt-4o-audio-preview", "gemini-2.5-pro"] {
+            assert!(generates_unseen(model), "{model}");
+        }
+        for model in ["gpt-4o", "claude-sonnet-4-5", "local/llama", ""] {
+            assert!(!generates_unseen(model), "{model}");
+        }
+    }
 
     #[test]
     fn the_encoding_follows_from_the_name() {

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 use subtle::ConstantTimeEq;
+use weirgate_dialect::error::ErrorKind;
 
 /// A role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,24 +84,20 @@ impl Caller {
     }
 
     fn key_owner(policy: &Policy, digest: [u8; 32], source: Option<IpAddr>) -> Result<Self, Refusal> {
-        let known = policy.principal(&digest).and_then(|whose| policy.directory().keys.get(&whose.key));
         let unknown = || {
-            Refusal::new(
-                Reason::Unauthenticated,
-                "invalid_key",
-                "the key is not known, or no longer accepted",
-            )
+            let message = "the key is not known, or no longer accepted";
+            Refusal::new(Reason::Unauthenticated, "invalid_key", message)
         };
-        let key = known.ok_or_else(unknown)?;
-        let secret = key.secrets.iter().find(|secret| bool::from(secret.digest.ct_eq(&digest)));
-        let over = |end: Option<u64>| end.is_some_and(|end| end <= now());
-        if secret.is_none_or(|secret| over(secret.until)) || over(key.expires_at) {
-            return Err(unknown());
-        }
-        let elsewhere = !key.networks.is_empty()
-            && !source.is_some_and(|source| key.networks.iter().any(|network| network.contains(source)));
-        if key.blocked || elsewhere {
-            return Err(Refusal::forbidden("the key is blocked, or may not be used from this address"));
+        let forbidden = || Refusal::forbidden("the key is blocked, or may not be used from this address");
+        let whose = policy.accepted(&digest, now()).map_err(|error| match error.kind {
+            ErrorKind::Forbidden => forbidden(),
+            _ => unknown(),
+        })?;
+        let key = policy.directory().keys.get(&whose.key).ok_or_else(unknown)?;
+        let from_here =
+            source.is_some_and(|source| key.networks.iter().any(|network| network.contains(source)));
+        if !key.networks.is_empty() && !from_here {
+            return Err(forbidden());
         }
         Ok(Self { name: key.name.clone(), role: Role::KeyOwner, team: None, digest })
     }

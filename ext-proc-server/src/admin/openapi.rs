@@ -6,9 +6,11 @@ use super::audit::Change;
 use super::keys::{KeyForm, KeyState, Rotation};
 use super::routes::{Body, Route, Values};
 use super::standings::Standing;
+use crate::directory::bounds;
 use crate::policy::identity::{Organization, Team, User};
 use crate::policy::limit::Limit;
 use crate::record::spend::{Group, Sums};
+use axum::http::Method;
 use serde_json::{Map, Value, json};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
@@ -108,8 +110,17 @@ fn responses(route: &Route) -> Value {
         fields.insert("content".to_owned(), content);
     }
     responses.insert(status.to_string(), success);
-    let mut refusals = vec![400, 401, 403];
-    refusals.extend(route.refusals.iter().filter(|status| **status != 400));
+    let mut refusals = vec![400, 401, 403, 503];
+    refusals.extend(route.refusals);
+    if route.path.contains("{name}") {
+        refusals.push(404);
+    }
+    if route.method != Method::GET {
+        refusals.push(409);
+    }
+    if !matches!(route.body, Body::None) {
+        refusals.extend([413, 415, 422]);
+    }
     for status in refusals {
         let mut refusal = json!({"description": meaning(status), "content": {"application/json": {"schema": reference("ErrorBody")}}});
         if let (Some(fields), 401) = (refusal.as_object_mut(), status) {
@@ -168,6 +179,9 @@ fn schemas() -> Value {
     if let Some(form) = schemas.remove("KeyForm") {
         schemas.insert("Key".to_owned(), form);
     }
+    for name in ["Organization", "Team", "User", "Limit", "Only", "Downgrade", "Key"] {
+        bound(schemas.get_mut(name));
+    }
     let source = json!({"type": "string", "enum": ["file", "api"], "description": "Where it is from; what is from weirgate.yaml can only be changed there."});
     for name in ["Organization", "Team", "User", "Limit", "Key"] {
         let Some(form) = schemas.get(name).cloned() else { continue };
@@ -190,6 +204,39 @@ fn schemas() -> Value {
     schemas.insert("Spend".to_owned(), spend());
     schemas.insert("Me".to_owned(), me());
     Value::Object(schemas)
+}
+
+/// Says how long the lists and texts of a form may be.
+fn bound(form: Option<&mut Value>) {
+    let properties = form.and_then(|form| form.get_mut("properties")).and_then(Value::as_object_mut);
+    for (name, schema) in properties.into_iter().flatten() {
+        let Some(fields) = schema.as_object_mut() else { continue };
+        if name == "metadata" {
+            fields.insert("maxProperties".to_owned(), json!(bounds::METADATA));
+            let names = json!({"minLength": 1, "maxLength": bounds::METADATA_NAME});
+            fields.insert("propertyNames".to_owned(), names);
+            let values = json!({"type": "string", "maxLength": bounds::METADATA_VALUE});
+            fields.insert("additionalProperties".to_owned(), values);
+        }
+        bound_text(fields);
+        if let Some(items) = fields.get_mut("items") {
+            if let Some(items) = items.as_object_mut() {
+                bound_text(items);
+            }
+            fields.insert("maxItems".to_owned(), json!(bounds::items(name)));
+        }
+    }
+}
+
+/// Says how long a text may be whose form says nothing.
+fn bound_text(schema: &mut Map<String, Value>) {
+    let is_text = match schema.get("type") {
+        Some(Value::Array(types)) => types.contains(&json!("string")),
+        kind => kind == Some(&json!("string")),
+    };
+    if is_text && !schema.contains_key("enum") {
+        schema.insert("maxLength".to_owned(), json!(bounds::TEXT_BYTES));
+    }
 }
 
 /// A choice between forms: an object among them has its own fields and no others.
@@ -238,10 +285,12 @@ fn patch(form: &Value) -> Value {
         .collect();
     let mut properties = form.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
     properties.remove("name");
-    if let Some(values) =
-        properties.get_mut("metadata").and_then(|metadata| metadata.get_mut("additionalProperties"))
-    {
-        *values = json!({"type": ["string", "null"]});
+    if let Some(metadata) = properties.get_mut("metadata").and_then(Value::as_object_mut) {
+        // What is null is taken away, however much of it there is.
+        metadata.remove("maxProperties");
+        metadata.remove("propertyNames");
+        let values = json!({"type": ["string", "null"], "maxLength": bounds::METADATA_VALUE});
+        metadata.insert("additionalProperties".to_owned(), values);
     }
     for (name, schema) in &mut properties {
         if !required.contains(&name.as_str()) {

@@ -29,7 +29,7 @@ pub(super) trait ApiResource: Resource {
     const SCHEMA: &'static str;
 
     /// Parameters that leave out of a list what has another value.
-    const FILTERS: &'static [&'static str];
+    const FILTERS: &'static [&'static str] = &[];
 
     /// What was written.
     fn form(&self) -> Self::Form;
@@ -38,10 +38,14 @@ pub(super) trait ApiResource: Resource {
     fn from_form(form: Self::Form, before: Option<&Self>) -> Result<Self, Refusal>;
 
     /// The value that a filter looks at.
-    fn filtered(&self, directory: &Directory, filter: &str) -> Option<String>;
+    fn filtered(&self, _directory: &Directory, _filter: &str) -> Option<String> {
+        None
+    }
 
     /// The team whose it is.
-    fn team<'d>(&'d self, directory: &'d Directory) -> Option<&'d str>;
+    fn team<'d>(&'d self, _directory: &'d Directory) -> Option<&'d str> {
+        None
+    }
 
     /// What a team's admin may not make of it, though it is the team's.
     fn beyond_team(&self, _before: Option<&Self>, _team: &str, _directory: &Directory) -> Option<Refusal> {
@@ -110,11 +114,12 @@ pub(super) async fn create<R: ApiResource>(call: Call) -> Result<Response, Refus
     let mut new = R::from_form(call.body()?, None)?;
     let once = new.complete(&call.policy)?;
     let name = new.name().to_owned();
-    let changed = change::<R>(&call, Action::Create, &name, |before| match before {
-        Some(_) => Err(Refusal::exists(R::KIND, &name)),
-        None => Ok(Some(new.clone())),
-    })
-    .await?;
+    let changed = change::<R>(&call, Action::Create, &name, |_| Ok(Some(new.clone()))).await;
+    // Names are one for all teams, and a team's admin does not see what others have.
+    let changed = changed.map_err(|refusal| match (&call.caller.team, refusal.code) {
+        (Some(_), "already_exists") => Refusal::unavailable_name(),
+        _ => refusal,
+    })?;
     answer_with(&call, changed, once, StatusCode::CREATED).await
 }
 
@@ -243,42 +248,32 @@ fn merge(target: &mut Value, patch: Value) {
     }
 }
 
+/// Clients write all there is of it.
+macro_rules! written_as_it_is {
+    () => {
+        type Form = Self;
+
+        fn form(&self) -> Self {
+            self.clone()
+        }
+
+        fn from_form(form: Self, _: Option<&Self>) -> Result<Self, Refusal> {
+            Ok(form)
+        }
+    };
+}
+
 #[tonic::async_trait]
 impl ApiResource for Organization {
-    type Form = Self;
+    written_as_it_is!();
     const SCHEMA: &'static str = "Organization";
-    const FILTERS: &'static [&'static str] = &[];
-
-    fn form(&self) -> Self {
-        self.clone()
-    }
-
-    fn from_form(form: Self, _: Option<&Self>) -> Result<Self, Refusal> {
-        Ok(form)
-    }
-
-    fn filtered(&self, _: &Directory, _: &str) -> Option<String> {
-        None
-    }
-
-    fn team<'d>(&'d self, _: &'d Directory) -> Option<&'d str> {
-        None
-    }
 }
 
 #[tonic::async_trait]
 impl ApiResource for Team {
-    type Form = Self;
+    written_as_it_is!();
     const SCHEMA: &'static str = "Team";
     const FILTERS: &'static [&'static str] = &["organization"];
-
-    fn form(&self) -> Self {
-        self.clone()
-    }
-
-    fn from_form(form: Self, _: Option<&Self>) -> Result<Self, Refusal> {
-        Ok(form)
-    }
 
     fn filtered(&self, _: &Directory, _: &str) -> Option<String> {
         self.organization.clone()
@@ -291,17 +286,9 @@ impl ApiResource for Team {
 
 #[tonic::async_trait]
 impl ApiResource for User {
-    type Form = Self;
+    written_as_it_is!();
     const SCHEMA: &'static str = "User";
     const FILTERS: &'static [&'static str] = &["team"];
-
-    fn form(&self) -> Self {
-        self.clone()
-    }
-
-    fn from_form(form: Self, _: Option<&Self>) -> Result<Self, Refusal> {
-        Ok(form)
-    }
 
     fn filtered(&self, _: &Directory, _: &str) -> Option<String> {
         self.team.clone()
@@ -314,35 +301,18 @@ impl ApiResource for User {
 
 #[tonic::async_trait]
 impl ApiResource for Limit {
-    type Form = Self;
+    written_as_it_is!();
     const SCHEMA: &'static str = "Limit";
-    const FILTERS: &'static [&'static str] = &[];
-
-    fn form(&self) -> Self {
-        self.clone()
-    }
-
-    fn from_form(form: Self, _: Option<&Self>) -> Result<Self, Refusal> {
-        Ok(form)
-    }
-
-    fn filtered(&self, _: &Directory, _: &str) -> Option<String> {
-        None
-    }
-
-    fn team<'d>(&'d self, _: &'d Directory) -> Option<&'d str> {
-        None
-    }
 }
 
-/// Why a user may not be who has a key, as far as a team's admin is concerned.
+/// Why a user may not be who has a key, as far as a team's admin is concerned, who is not told whether others know the user.
 pub(super) fn stranger(
     key: &crate::policy::identity::Key,
     team: &str,
     directory: &Directory,
 ) -> Option<Refusal> {
-    let user = directory.users.get(key.user.as_ref()?)?;
-    let stranger = user.team.as_deref() != Some(team);
+    let user = directory.users.get(key.user.as_ref()?);
+    let stranger = user.is_none_or(|user| user.team.as_deref() != Some(team));
     stranger.then(|| Refusal::forbidden(format!("the user must be of the team \"{team}\"")).of_field("user"))
 }
 

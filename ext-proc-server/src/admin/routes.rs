@@ -4,7 +4,7 @@ use super::access::Role;
 use super::call::Call;
 use super::resources::ApiResource;
 use super::{audit, keys, me, resources, spend, standings};
-use crate::directory::log::{Action, Kind};
+use crate::directory::log::Kind;
 use crate::directory::refusal::Refusal;
 use crate::policy::identity::{Key, Organization, Team, User};
 use crate::policy::limit::{Dimension, Limit};
@@ -31,7 +31,7 @@ pub(super) struct Route {
     pub(super) body: Body,
     /// The status of success, and the name of the schema of what is answered then.
     pub(super) answer: (u16, Option<String>),
-    /// The other statuses, besides those that every route may have.
+    /// The other statuses, besides those that follow from method, path and body.
     pub(super) refusals: &'static [u16],
     pub(super) handler: Handler,
 }
@@ -82,6 +82,14 @@ const ADMINS: &[Role] = &[Role::Admin];
 const ADMINS_AND_TEAMS: &[Role] = &[Role::Admin, Role::TeamAdmin];
 const OWNERS: &[Role] = &[Role::KeyOwner];
 
+const LIMIT: Parameter = Parameter {
+    name: "limit",
+    values: Values::Count { most: 1_000 },
+    about: "How many at most; 100 if it is not given",
+};
+const CURSOR: Parameter =
+    Parameter { name: "cursor", values: Values::Text, about: "Where the page before ended: its next_cursor" };
+
 /// Every route but that of the document.
 pub(super) fn all() -> Vec<Route> {
     let mut routes = Vec::new();
@@ -90,73 +98,67 @@ pub(super) fn all() -> Vec<Route> {
     resource::<User>(&mut routes, ["/users", "/users/{name}"], READERS_AND_TEAMS, ADMINS_AND_TEAMS);
     resource::<Key>(&mut routes, ["/keys", "/keys/{name}"], READERS_AND_TEAMS, ADMINS_AND_TEAMS);
     resource::<Limit>(&mut routes, ["/limits", "/limits/{name}"], READERS, ADMINS);
-    for (path, action, body, answer, handler) in [
-        (
-            "/keys/{name}/rotate",
-            Action::Rotate,
-            Body::Optional("Rotation".to_owned()),
-            "NewKey",
-            (|call| Box::pin(keys::rotate(call))) as Handler,
-        ),
-        ("/keys/{name}/block", Action::Block, Body::None, "KeyView", |call| {
-            Box::pin(keys::block(call, true))
-        }),
-        ("/keys/{name}/unblock", Action::Unblock, Body::None, "KeyView", |call| {
-            Box::pin(keys::block(call, false))
-        }),
-    ] {
-        let (id, summary) = match action {
-            Action::Rotate => {
-                ("rotate_key", "Gives a key a new secret; the old one is accepted for a grace period")
-            }
-            Action::Block => ("block_key", "Refuses a key until it is unblocked"),
-            _ => ("unblock_key", "Accepts a key again"),
-        };
-        routes.push(Route {
-            method: Method::POST,
-            path,
-            id: id.to_owned(),
-            summary: summary.to_owned(),
-            roles: ADMINS_AND_TEAMS,
-            query: Vec::new(),
-            refusals: if matches!(body, Body::None) {
-                &[404, 409, 503]
-            } else {
-                &[400, 404, 409, 413, 415, 422, 503]
-            },
-            body,
-            answer: (200, Some(answer.to_owned())),
-            handler,
-        });
-    }
+    routes.extend(of_keys());
     routes.extend([standings_route(), spend_route(), audit_route()]);
     routes.push(Route {
-        method: Method::GET,
-        path: "/me",
-        id: "get_me".to_owned(),
         summary: "Who calls, and their key if they have shown one".to_owned(),
-        roles: EVERYBODY,
-        query: Vec::new(),
-        body: Body::None,
-        answer: (200, Some("Me".to_owned())),
-        refusals: &[503],
-        handler: |call| Box::pin(me::get(call)),
+        ..route(Method::GET, "/me", "get_me", EVERYBODY, "Me", |call| Box::pin(me::get(call)))
     });
+    let rotate: Handler = |call| Box::pin(me::rotate(call));
     routes.push(Route {
-        method: Method::POST,
-        path: "/me/rotate",
-        id: "rotate_me".to_owned(),
         summary: "Gives the caller's own key a new secret".to_owned(),
-        roles: OWNERS,
-        query: Vec::new(),
         body: Body::Optional("Rotation".to_owned()),
-        answer: (200, Some("NewKey".to_owned())),
-        refusals: &[400, 404, 409, 413, 415, 422, 503],
-        handler: |call| Box::pin(me::rotate(call)),
+        // It may have been deleted in the meantime.
+        refusals: &[404],
+        ..route(Method::POST, "/me/rotate", "rotate_me", OWNERS, "NewKey", rotate)
     });
     routes
 }
 
+/// A route without a query and a body.
+fn route(
+    method: Method,
+    path: &'static str,
+    id: impl Into<String>,
+    roles: &'static [Role],
+    answer: impl Into<String>,
+    handler: Handler,
+) -> Route {
+    Route {
+        method,
+        path,
+        id: id.into(),
+        summary: String::new(),
+        roles,
+        query: Vec::new(),
+        body: Body::None,
+        answer: (200, Some(answer.into())),
+        refusals: &[],
+        handler,
+    }
+}
+
+/// What keys have besides what all resources have.
+fn of_keys() -> [Route; 3] {
+    let act = |path, id, view, handler| route(Method::POST, path, id, ADMINS_AND_TEAMS, view, handler);
+    [
+        Route {
+            summary: "Gives a key a new secret; the old one is accepted for a grace period".to_owned(),
+            body: Body::Optional("Rotation".to_owned()),
+            ..act("/keys/{name}/rotate", "rotate_key", "NewKey", |call| Box::pin(keys::rotate(call)))
+        },
+        Route {
+            summary: "Refuses a key until it is unblocked".to_owned(),
+            ..act("/keys/{name}/block", "block_key", "KeyView", |call| Box::pin(keys::block(call, true)))
+        },
+        Route {
+            summary: "Accepts a key again".to_owned(),
+            ..act("/keys/{name}/unblock", "unblock_key", "KeyView", |call| Box::pin(keys::block(call, false)))
+        },
+    ]
+}
+
+/// What every kind of resource has.
 fn resource<R: ApiResource>(
     routes: &mut Vec<Route>,
     [many, one]: [&'static str; 2],
@@ -166,129 +168,68 @@ fn resource<R: ApiResource>(
     let kind = R::KIND;
     let plural = many.trim_start_matches('/');
     let view = format!("{}View", R::SCHEMA);
-    let mut filters = vec![
-        Parameter {
-            name: "limit",
-            values: Values::Count { most: 1_000 },
-            about: "How many at most; 100 if it is not given",
+    let filters = R::FILTERS.iter();
+    let filters = filters.map(|name| Parameter { name, ..text("Only those with this value") });
+    let list: Handler = |call| Box::pin(resources::list::<R>(call));
+    let create: Handler = |call| Box::pin(resources::create::<R>(call));
+    let get: Handler = |call| Box::pin(resources::get::<R>(call));
+    let update: Handler = |call| Box::pin(resources::update::<R>(call));
+    let remove: Handler = |call| Box::pin(resources::remove::<R>(call));
+    let made = if kind == Kind::Key { "NewKey" } else { &view };
+    routes.extend([
+        Route {
+            summary: format!("Lists {plural}, by name"),
+            query: [LIMIT, CURSOR].into_iter().chain(filters).collect(),
+            ..route(Method::GET, many, format!("list_{plural}"), readers, format!("{}List", R::SCHEMA), list)
         },
-        Parameter {
-            name: "cursor",
-            values: Values::Text,
-            about: "Where the page before ended: its next_cursor",
+        Route {
+            summary: format!("Makes a new {kind}"),
+            body: Body::Json(R::SCHEMA.to_owned()),
+            answer: (201, Some(made.to_owned())),
+            ..route(Method::POST, many, format!("create_{kind}"), writers, made, create)
         },
-    ];
-    filters.extend(R::FILTERS.iter().map(|name| Parameter {
-        name,
-        values: Values::Text,
-        about: "Only those with this value",
-    }));
-    routes.push(Route {
-        method: Method::GET,
-        path: many,
-        id: format!("list_{plural}"),
-        summary: format!("Lists {plural}, by name"),
-        roles: readers,
-        query: filters,
-        body: Body::None,
-        answer: (200, Some(format!("{}List", R::SCHEMA))),
-        refusals: &[400, 503],
-        handler: |call| Box::pin(resources::list::<R>(call)),
-    });
-    routes.push(Route {
-        method: Method::POST,
-        path: many,
-        id: format!("create_{kind}"),
-        summary: format!("Makes a new {kind}"),
-        roles: writers,
-        query: Vec::new(),
-        body: Body::Json(R::SCHEMA.to_owned()),
-        answer: (201, Some(if kind == Kind::Key { "NewKey".to_owned() } else { view.clone() })),
-        refusals: &[400, 409, 413, 415, 422, 503],
-        handler: |call| Box::pin(resources::create::<R>(call)),
-    });
-    routes.push(Route {
-        method: Method::GET,
-        path: one,
-        id: format!("get_{kind}"),
-        summary: format!("Shows one {kind}"),
-        roles: readers,
-        query: Vec::new(),
-        body: Body::None,
-        answer: (200, Some(view.clone())),
-        refusals: &[404, 503],
-        handler: |call| Box::pin(resources::get::<R>(call)),
-    });
-    routes.push(Route {
-        method: Method::PATCH,
-        path: one,
-        id: format!("update_{kind}"),
-        summary: format!("Changes fields of one {kind}; what is null goes back to its default"),
-        roles: writers,
-        query: Vec::new(),
-        body: Body::Patch(format!("{}Patch", R::SCHEMA)),
-        answer: (200, Some(view)),
-        refusals: &[400, 404, 409, 413, 415, 422, 503],
-        handler: |call| Box::pin(resources::update::<R>(call)),
-    });
-    routes.push(Route {
-        method: Method::DELETE,
-        path: one,
-        id: format!("delete_{kind}"),
-        summary: format!("Deletes one {kind} to which nothing refers"),
-        roles: writers,
-        query: Vec::new(),
-        body: Body::None,
-        answer: (204, None),
-        refusals: &[404, 409, 503],
-        handler: |call| Box::pin(resources::remove::<R>(call)),
-    });
+        Route {
+            summary: format!("Shows one {kind}"),
+            ..route(Method::GET, one, format!("get_{kind}"), readers, &view, get)
+        },
+        Route {
+            summary: format!("Changes fields of one {kind}; what is null goes back to its default"),
+            body: Body::Patch(format!("{}Patch", R::SCHEMA)),
+            ..route(Method::PATCH, one, format!("update_{kind}"), writers, &view, update)
+        },
+        Route {
+            summary: format!("Deletes one {kind} to which nothing refers"),
+            answer: (204, None),
+            ..route(Method::DELETE, one, format!("delete_{kind}"), writers, &view, remove)
+        },
+    ]);
 }
 
-fn page() -> Vec<Parameter> {
-    vec![
-        Parameter {
-            name: "limit",
-            values: Values::Count { most: 1_000 },
-            about: "How many at most; 100 if it is not given",
-        },
-        Parameter {
-            name: "cursor",
-            values: Values::Text,
-            about: "Where the page before ended: its next_cursor",
-        },
-    ]
-}
-
-fn filters(dimensions: &[&'static str]) -> impl Iterator<Item = Parameter> {
-    dimensions.iter().map(|name| Parameter { name, values: Values::Text, about: "Only what is of this one" })
+/// A parameter that may be any text, yet without a name.
+fn text(about: &'static str) -> Parameter {
+    Parameter { name: "", values: Values::Text, about }
 }
 
 fn standings_route() -> Route {
-    let mut query = page();
-    query.extend(filters(&["organization", "team", "user", "key"]));
-    query.push(Parameter { name: "name", values: Values::Text, about: "Only limits of this name" });
+    let of = ["organization", "team", "user", "key"];
+    let of = of.map(|name| Parameter { name, ..text("Only what is of this one") });
+    let named = Parameter { name: "name", ..text("Only limits of this name") };
+    let list: Handler = |call| Box::pin(standings::list(call));
     Route {
-        method: Method::GET,
-        path: "/standings",
-        id: "list_standings".to_owned(),
         summary: "How every counter stands whose name is known beforehand".to_owned(),
-        roles: READERS_AND_TEAMS,
-        query,
-        body: Body::None,
-        answer: (200, Some("StandingList".to_owned())),
-        refusals: &[400, 503],
-        handler: |call| Box::pin(standings::list(call)),
+        query: [LIMIT, CURSOR].into_iter().chain(of).chain([named]).collect(),
+        ..route(Method::GET, "/standings", "list_standings", READERS_AND_TEAMS, "StandingList", list)
     }
 }
 
 fn spend_route() -> Route {
+    let groups = Group::ALL.iter().map(|(name, _)| *name).collect();
     let mut query = vec![
         Parameter { name: "from", values: Values::Day, about: "The first day (UTC)" },
         Parameter { name: "to", values: Values::Day, about: "The last day (UTC)" },
         Parameter {
             name: "group_by",
-            values: Values::Several(Group::ALL.iter().map(|(name, _)| *name).collect()),
+            values: Values::Several(groups),
             about: "What rows are told apart by; without it there is one row. end_user and tag go with day, month and team only",
         },
         Parameter {
@@ -297,55 +238,29 @@ fn spend_route() -> Route {
             about: "json if it is not given",
         },
     ];
-    query.extend(Dimension::ALL.iter().map(|(name, _)| Parameter {
-        name,
-        values: Values::Text,
-        about: "Only what is of this one",
-    }));
+    let of = Dimension::ALL.iter();
+    query.extend(of.map(|(name, _)| Parameter { name, ..text("Only what is of this one") }));
+    let get: Handler = |call| Box::pin(spend::get(call));
     Route {
-        method: Method::GET,
-        path: "/spend",
-        id: "get_spend".to_owned(),
         summary: "What was used and spent".to_owned(),
-        roles: READERS_AND_TEAMS,
         query,
-        body: Body::None,
-        answer: (200, Some("Spend".to_owned())),
-        refusals: &[400, 422, 503],
-        handler: |call| Box::pin(spend::get(call)),
+        refusals: &[422],
+        ..route(Method::GET, "/spend", "get_spend", READERS_AND_TEAMS, "Spend", get)
     }
 }
 
 fn audit_route() -> Route {
-    let mut query = vec![
-        Parameter {
-            name: "limit",
-            values: Values::Count { most: 1_000 },
-            about: "How many at most; 100 if it is not given",
-        },
-        Parameter {
-            name: "cursor",
-            values: Values::Count { most: i64::MAX as u64 },
-            about: "Where the page before ended: its next_cursor",
-        },
+    let kinds = Kind::ALL.iter().map(|(name, _)| *name).collect();
+    let query = vec![
+        LIMIT,
+        Parameter { values: Values::Count { most: i64::MAX as u64 }, ..CURSOR },
+        Parameter { name: "kind", values: Values::One(kinds), about: "Only changes of this kind of thing" },
+        Parameter { name: "name", ..text("Only changes of what has this name") },
+        Parameter { name: "actor", ..text("Only changes that they have made") },
     ];
-    query.push(Parameter {
-        name: "kind",
-        values: Values::One(Kind::ALL.iter().map(|(name, _)| *name).collect()),
-        about: "Only changes of this kind of thing",
-    });
-    query.push(Parameter { name: "name", values: Values::Text, about: "Only changes of what has this name" });
-    query.push(Parameter { name: "actor", values: Values::Text, about: "Only changes that they have made" });
     Route {
-        method: Method::GET,
-        path: "/audit",
-        id: "list_audit".to_owned(),
         summary: "Every change, the last first".to_owned(),
-        roles: ADMINS,
         query,
-        body: Body::None,
-        answer: (200, Some("AuditList".to_owned())),
-        refusals: &[400, 503],
-        handler: |call| Box::pin(audit::list(call)),
+        ..route(Method::GET, "/audit", "list_audit", ADMINS, "AuditList", |call| Box::pin(audit::list(call)))
     }
 }

@@ -11,7 +11,8 @@ use crate::directory::refusal::{Reason, Refusal};
 use crate::gateway::Gateway;
 use crate::policy::Policy;
 use crate::policy::identity::{Directory, Principal};
-use crate::policy::limit::{Counted, Dimension, Limit, Mode, Only, Rule};
+use crate::policy::limit::{Counted, Dimension, Limit, Mode, Only, Rule, counter};
+use crate::policy::rules::only_counts_spend;
 use crate::store::window::Window;
 use crate::store::{Claim, Measure, Store};
 use axum::http::StatusCode;
@@ -79,9 +80,7 @@ impl Counter {
 
     /// The values that follow the rule's name in the counter's.
     fn of(&self) -> BTreeMap<String, String> {
-        let values = self.claim.counter.strip_prefix(&self.rule.id).unwrap_or_default();
-        let parts = values.split('|').filter_map(|part| part.split_once('='));
-        parts.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        counter::values(&self.claim.counter).map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     /// Whether it is of this one, by its owner or by whom it counts.
@@ -174,9 +173,9 @@ pub(super) async fn of_keys(
     Ok(standings)
 }
 
-/// Whether a limit is one that somebody has set, and not the count of what a key without a budget spends.
+/// Whether a limit is one that somebody has set.
 fn counts(limit: &Limit) -> bool {
-    !(limit.mode == Mode::Shadow && limit.amount == 0 && limit.name == "spend")
+    !only_counts_spend(limit)
 }
 
 /// All whose requests there may be.

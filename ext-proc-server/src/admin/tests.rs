@@ -359,6 +359,30 @@ async fn what_makes_no_sense_is_refused_by_its_field() {
             "limits[0].only.models[0]",
         ),
         ("/keys", json!({"name": "k", "models": vec!["chat"; 1_001]}), 422, "invalid_value", "models"),
+        ("/keys", json!({"name": "k", "tags": vec!["t"; 65]}), 422, "invalid_value", "tags"),
+        (
+            "/keys",
+            json!({"name": "k", "limits": vec![json!({"name": "l", "measure": "requests", "amount": 1}); 65]}),
+            422,
+            "invalid_value",
+            "limits",
+        ),
+        ("/keys", limit(json!({"per": vec!["team"; 9]})), 422, "invalid_value", "limits[0].per"),
+        ("/keys", limit(json!({"warn_at": vec![80; 65]})), 422, "invalid_value", "limits[0].warn_at"),
+        (
+            "/limits",
+            json!({"name": "l", "measure": "requests", "amount": 1, "only": {"end_users": vec!["u"; 1_001]}}),
+            422,
+            "invalid_value",
+            "only.end_users",
+        ),
+        (
+            "/users",
+            json!({"name": "u", "metadata": {"a": "x".repeat(1_025)}}),
+            422,
+            "invalid_value",
+            "metadata",
+        ),
         ("/keys", json!(["k", null]), 400, "invalid_body", ""),
         ("/keys", json!({"name": "k", "limits": [["l", "requests", 5]]}), 400, "invalid_body", "limits[0]"),
         ("/keys", limit(json!({"only": [[]]})), 400, "invalid_body", "limits[0].only"),
@@ -520,6 +544,42 @@ async fn a_teams_admin_sees_and_changes_the_teams_own() {
 }
 
 #[tokio::test]
+async fn a_teams_admin_learns_nothing_of_foreign_names() {
+    let api = Api::new();
+    for key in ["of-blue", "of-nobody"] {
+        api.good(ADMIN, "POST", "/keys", json!({"name": key})).await;
+    }
+    api.good(ADMIN, "POST", "/keys", json!({"name": "of-red", "team": "red"})).await;
+    let texts = |name: &'static str| api.ask(RED, "POST", "/keys", json!({"name": name, "team": "red"}));
+    // Be it another team's, nobody's, the file's or their own, the answer is one.
+    let first = texts("of-blue").await;
+    assert_eq!(
+        (first.status.as_u16(), first.code(), first.field()),
+        refusal(409, "name_unavailable", "name")
+    );
+    for name in ["of-nobody", "of-file", "of-red"] {
+        assert_eq!(texts(name).await.text, first.text, "{name}");
+    }
+    let told = api.refused(ADMIN, "POST", "/keys", json!({"name": "of-blue"})).await;
+    assert_eq!(told, refusal(409, "already_exists", "name"), "whoever sees all is told");
+    // What would not be made anyway is refused alike, whether its name is taken or free.
+    for body in [json!({"team": "blue"}), json!({"team": "red", "models": ["chatt"]}), json!({"user": "bob"})]
+    {
+        let mut answers = Vec::new();
+        for name in ["of-blue", "of-file", "free"] {
+            let mut body = body.clone();
+            body["name"] = json!(name);
+            answers.push(api.ask(RED, "POST", "/keys", body).await.text);
+        }
+        assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+    }
+    // A user of another team and one that nobody knows are the same.
+    let user =
+        |user: &'static str| api.ask(RED, "POST", "/keys", json!({"name": "k", "team": "red", "user": user}));
+    assert_eq!(user("bob").await.text, user("nobody").await.text);
+}
+
+#[tokio::test]
 async fn the_audit_log_has_every_change_with_before_and_after() {
     let api = Api::new();
     api.good(ADMIN, "POST", "/users", json!({"name": "ann", "team": "red"})).await;
@@ -674,6 +734,27 @@ async fn another_configuration_keeps_whom_the_api_has_made_known() {
     let policy = api.policy();
     assert!(policy.directory().keys.contains_key("k"));
     assert_eq!(policy.directory().teams["red"].models, ["chat"]);
+}
+
+#[tokio::test]
+async fn the_document_bounds_every_list_and_text_that_is_written() {
+    let document = openapi::document(&routes::all());
+    let schemas = &document["components"]["schemas"];
+    for name in ["Organization", "Team", "User", "Limit", "Only", "Downgrade", "Key"] {
+        for (field, schema) in schemas[name]["properties"].as_object().unwrap() {
+            let bounded = |schema: &Value| {
+                let text = schema.to_string();
+                let is =
+                    |kind: &str| schema["type"] == kind || text.contains(&format!("[\"{kind}\",\"null\"]"));
+                (!is("array") || schema["maxItems"].is_u64())
+                    && (!is("string") || schema["maxLength"].is_u64())
+            };
+            assert!(bounded(schema) && bounded(&schema["items"]), "{name}.{field}: {schema}");
+        }
+    }
+    let limit = &schemas["Limit"]["properties"];
+    assert_eq!((&limit["per"]["maxItems"], &limit["warn_at"]["maxItems"]), (&json!(8), &json!(64)));
+    assert_eq!(schemas["User"]["properties"]["metadata"]["maxProperties"], 64);
 }
 
 #[tokio::test]

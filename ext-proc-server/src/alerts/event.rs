@@ -4,7 +4,7 @@ use super::target::hex;
 use crate::money::dollars;
 use crate::policy::Policy;
 use crate::policy::identity::Directory;
-use crate::policy::limit::{Dimension, Mode, Rule};
+use crate::policy::limit::{Dimension, Mode, Rule, counter};
 use crate::store::window::{Unit, Window};
 use crate::store::{Measure, Movement, Standing};
 use jiff::Timestamp;
@@ -179,7 +179,7 @@ impl Facts<'_> {
         // What is used at a refusal differs from process to process; the window and the limit do not.
         let share = if kind == Kind::Refused { 0 } else { percent };
         let id = id(kind, counter, window_us, share, limit.amount);
-        let whom = whom(rule, counter);
+        let whom = whom(counter);
         let belongs = Belongs::of(policy.directory(), rule, &whom);
         let usd = |amount: u64| (limit.measure == Measure::MicroDollars).then(|| dollars(amount));
         let ever = matches!(limit.window, Window::Calendar(Unit::Total, _));
@@ -233,25 +233,8 @@ fn owner(rule: &Rule) -> Option<Owner<'_>> {
 }
 
 /// The values of the limit's dimensions, from the name of a counter.
-fn whom(rule: &Rule, counter: &str) -> Map<String, Value> {
-    let per = &rule.limit.per;
-    // Counters name tags and providers after all others.
-    let late = |dimension: &Dimension| matches!(dimension, Dimension::Tag | Dimension::Provider);
-    let early = per.iter().copied().filter(|dimension| !late(dimension));
-    let late = [Dimension::Tag, Dimension::Provider].into_iter().filter(|dimension| per.contains(dimension));
-    let dimensions: Vec<Dimension> = early.chain(late).collect();
-    let mut rest = counter.strip_prefix(rule.id.as_str()).unwrap_or_default();
-    let mut whom = Map::new();
-    for (number, dimension) in dimensions.iter().enumerate() {
-        let name = dimension.as_str();
-        let Some(value) = rest.strip_prefix(&format!("|{name}=")) else { break };
-        // A value may hold any sign, also the one between two parts.
-        let next = dimensions.get(number + 1).and_then(|next| value.find(&format!("|{}=", next.as_str())));
-        let (value, after) = value.split_at_checked(next.unwrap_or(value.len())).unwrap_or((value, ""));
-        whom.insert(name.to_owned(), value.into());
-        rest = after;
-    }
-    whom
+fn whom(counter: &str) -> Map<String, Value> {
+    counter::values(counter).map(|(dimension, value)| (dimension.to_owned(), value.into())).collect()
 }
 
 impl Belongs {
@@ -287,7 +270,6 @@ impl Belongs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::limit::Limit;
 
     #[test]
     fn a_share_is_crossed_by_the_settlement_that_reaches_it() {
@@ -325,10 +307,7 @@ mod tests {
 
     #[test]
     fn dimensions_are_read_from_the_counter_also_where_values_hold_its_signs() {
-        let per = vec![Dimension::Provider, Dimension::EndUser, Dimension::Tag];
-        let limit = Limit { per, ..Limit::hard("l", Measure::Requests, 1, "day".parse().unwrap()) };
-        let rule = Rule { limit, owner: String::new(), id: "limit:l@requests day".to_owned() };
-        let whom = whom(&rule, "limit:l@requests day|end_user=a|b=c|tag=x=|y|provider=openai");
+        let whom = whom("limit:l@requests day|end_user=a%7Cb=c|tag=x=%7Cy|provider=openai");
         let whom = serde_json::to_string(&whom).unwrap();
         assert_eq!(whom, r#"{"end_user":"a|b=c","tag":"x=|y","provider":"openai"}"#);
     }

@@ -14,9 +14,9 @@ pub use target::{Address, Only, SigningKey, Target};
 
 use crate::gateway::Gateway;
 use crate::policy::Policy;
-use crate::policy::limit::{Rule, Ruled};
+use crate::policy::limit::Rule;
 use crate::store::window::{Window, length_us, to_us};
-use crate::store::{Measure, Movement, Refused};
+use crate::store::{Measure, Movement, Standing};
 use client::{Attempt, Client};
 use event::Event;
 use futures_util::StreamExt;
@@ -87,23 +87,27 @@ impl Alerts {
         }
     }
 
-    /// Tells that a limit has refused a request, if it is the first in its window. `ruled`: the claim that stands in the way. Nobody
-    /// waits for anything.
-    pub(crate) fn refused(&self, policy: &Policy, ruled: Option<&Ruled<'_>>, refused: &Refused) {
-        if !self.targets.iter().any(|target| target.wants_kind(Kind::Refused)) {
+    /// Tells that a limit has refused a request or ended a stream, if that is the first in its window. `counter`: the one that
+    /// stands in the way. Nobody waits for anything.
+    pub(crate) fn refused(&self, policy: &Policy, rule: &Rule, counter: &str, standing: &Standing) {
+        if !self.want_refusals() {
             return;
         }
-        let (Some(ruled), Some(standing)) = (ruled, refused.standings.get(refused.claim)) else { return };
-        let (counter, now_us) = (&ruled.claim.counter, to_us(SystemTime::now()));
-        let Some(start_us) = self.refusing().begins(counter, now_us, || quiet(ruled.rule, now_us)) else {
+        let now_us = to_us(SystemTime::now());
+        let Some(start_us) = self.refusing().begins(counter, now_us, || quiet(rule, now_us)) else {
             return;
         };
-        let event = event::of_refusal(policy, ruled.rule, counter, standing, start_us, now_us);
+        let event = event::of_refusal(policy, rule, counter, standing, start_us, now_us);
         let messages: Vec<Message> = self.messages(event, now_us / 1_000).collect();
         if !messages.is_empty() {
             let outbox = self.outbox.clone();
             tokio::task::spawn_blocking(move || outbox.add(messages));
         }
+    }
+
+    /// Whether anybody is to be told of refusals.
+    pub(crate) fn want_refusals(&self) -> bool {
+        self.targets.iter().any(|target| target.wants_kind(Kind::Refused))
     }
 
     /// The deliveries of an event: one for each target that wants it.

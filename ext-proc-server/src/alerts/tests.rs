@@ -136,14 +136,9 @@ async fn what_belongs_to_no_limit_or_is_allowed_nothing_tells_nobody() {
     assert_eq!(waiting(&alerts, "http://all/").len(), 0);
 }
 
-/// A refusal of the only claim.
-fn refusal(standing: Standing) -> Refused {
-    Refused { claim: 0, wait_us: None, standings: vec![standing] }
-}
-
-fn ruled<'r>(rule: &'r Rule, counter: &str) -> Ruled<'r> {
+fn claim(rule: &Rule, counter: &str) -> Claim {
     let limit = &rule.limit;
-    let claim = Claim {
+    Claim {
         counter: counter.to_owned(),
         measure: limit.measure,
         window: limit.window.clone(),
@@ -152,9 +147,9 @@ fn ruled<'r>(rule: &'r Rule, counter: &str) -> Ruled<'r> {
         admits: None,
         amount: 1,
         providers: Vec::new(),
+        overruns: false,
         local: None,
-    };
-    Ruled { rule, whom: String::new(), claim }
+    }
 }
 
 /// Waits for what is written down without anybody waiting.
@@ -171,12 +166,12 @@ async fn only_the_first_refusal_in_a_window_is_told() {
     let rule = policy.rules().of_counter(counter).unwrap();
     let standing = Standing { used: 700_000, reserved: 250_000, reset_us: None };
     for _ in 0..3 {
-        alerts.refused(&policy, Some(&ruled(rule, counter)), &refusal(standing));
+        alerts.refused(&policy, rule, counter, &standing);
     }
     let other = "limit:at-once@concurrent";
     let rule = policy.rules().of_counter(other).unwrap();
     let standing = Standing { used: 0, reserved: 2, reset_us: None };
-    alerts.refused(&policy, Some(&ruled(rule, other)), &refusal(standing));
+    alerts.refused(&policy, rule, other, &standing);
     written(&alerts, 2).await;
     let mut events = waiting(&alerts, "http://all/");
     events.sort_by_key(|event| event["percent"].as_u64());
@@ -253,7 +248,7 @@ async fn a_store_and_many_requests_cross_each_share_once() {
     let counter = "team:red/month@micro_dollars month";
     let rule = policy.rules().of_counter(counter).unwrap();
     for number in 0..50 {
-        let mut claim = ruled(rule, counter).claim;
+        let mut claim = claim(rule, counter);
         (claim.amount, claim.ceiling) = (90_000, u64::MAX);
         let amounts = Amounts { micro_dollars: 90_000, ..Amounts::default() };
         let ask = Ask {

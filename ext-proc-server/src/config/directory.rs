@@ -1,8 +1,9 @@
 //! Whom the file makes known: organisations, teams, users, keys, and limits.
 
-use super::document::{Fields, Node, Value};
+use super::document::{Fields, Node, Problems, Value};
 use super::hex_digest;
 use super::values::Reader;
+use crate::directory::bounds;
 use crate::policy::identity::{Directory, Key, Metadata, Network, Organization, Secret, Team, User};
 use crate::policy::limit::{Dimension, Downgrade, Limit, Mode, Only, Overrun, StoreFailure};
 use crate::store::Measure;
@@ -10,6 +11,7 @@ use crate::store::window::{Unit, Window, Zone};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
+use weirgate_contract::filter_config::SecretText;
 use weirgate_dialect::Operation;
 
 /// The fewest characters of a key that somebody made up.
@@ -21,6 +23,8 @@ pub(crate) const PREFIX_CHARACTERS: usize = 8;
 pub(super) struct Known<'k> {
     pub(super) models: Vec<&'k str>,
     pub(super) providers: Vec<&'k str>,
+    /// The secret of the checksum in generated keys.
+    pub(super) key_checksum: Option<&'k SecretText>,
 }
 
 impl Reader<'_> {
@@ -99,6 +103,9 @@ impl Reader<'_> {
         let problems = &self.problems;
         let mut fields = Fields::of(node, problems);
         let name = fields.need("name", problems).and_then(|node| self.text(node));
+        if let (Some(key), Some(checksum)) = (fields.get("key"), known.key_checksum) {
+            self.genuine(key, checksum);
+        }
         let secret = self.key_secret(node, &mut fields);
         let operations: Vec<&str> = Operation::ALL.iter().map(|operation| operation.as_str()).collect();
         let key = Key {
@@ -119,6 +126,20 @@ impl Reader<'_> {
         };
         fields.finish(problems);
         Some(Key { name: name?, secrets: vec![secret?], ..key })
+    }
+
+    /// A key that looks like a generated one must be one, or Envoy refuses it. The key itself is not repeated.
+    fn genuine(&self, node: &Node, checksum: &SecretText) {
+        // What cannot be read is told where the key is.
+        let quiet = Reader { problems: Problems::default(), environment: self.environment };
+        let Some(key) = quiet.text(node) else { return };
+        if weirgate_keys::verify(&key, checksum.as_bytes()) == weirgate_keys::Form::Forged {
+            let prefix = weirgate_keys::PREFIX;
+            let message = format!(
+                "begins with {prefix} and was not made under this key_checksum, so that Envoy would refuse it: take one that begins with something else"
+            );
+            self.problems.add(node, message);
+        }
     }
 
     pub(super) fn key_secret(&self, node: &Node, fields: &mut Fields<'_>) -> Option<Secret> {
@@ -145,6 +166,15 @@ impl Reader<'_> {
         }
     }
 
+    /// A list that is no longer than others of its name.
+    fn list<'n>(&self, fields: &mut Fields<'n>, name: &'static str) -> &'n [Node] {
+        let nodes = fields.list(name, &self.problems);
+        if let (Some(node), Some(problem)) = (fields.get(name), bounds::list_problem(name, nodes.len())) {
+            self.problems.add(node, problem);
+        }
+        nodes
+    }
+
     fn reference(&self, fields: &mut Fields<'_>, name: &'static str, known: &[String]) -> Option<String> {
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
         fields.get(name).and_then(|node| self.one_of(node, name, &known))
@@ -157,11 +187,11 @@ impl Reader<'_> {
         what: &str,
         known: &[&str],
     ) -> Vec<String> {
-        fields.list(name, &self.problems).iter().filter_map(|node| self.one_of(node, what, known)).collect()
+        self.list(fields, name).iter().filter_map(|node| self.one_of(node, what, known)).collect()
     }
 
     pub(super) fn texts(&self, fields: &mut Fields<'_>, name: &'static str) -> Vec<String> {
-        let texts = fields.list(name, &self.problems).iter().filter_map(|node| {
+        let texts = self.list(fields, name).iter().filter_map(|node| {
             let text = self.text(node)?;
             self.name(node, &text);
             Some(text)
@@ -170,7 +200,7 @@ impl Reader<'_> {
     }
 
     fn parsed_list<T: FromStr<Err = String>>(&self, fields: &mut Fields<'_>, name: &'static str) -> Vec<T> {
-        let nodes = fields.list(name, &self.problems).iter();
+        let nodes = self.list(fields, name).iter();
         nodes.filter_map(|node| self.parsed_text(node)).collect()
     }
 
@@ -190,14 +220,20 @@ impl Reader<'_> {
 
     fn metadata(&self, fields: &mut Fields<'_>) -> Metadata {
         let entries = fields.named("metadata", &self.problems).iter();
-        entries.filter_map(|(name, node)| Some((name.clone(), self.text(node)?))).collect()
+        let metadata: Metadata =
+            entries.filter_map(|(name, node)| Some((name.clone(), self.text(node)?))).collect();
+        if let (Some(node), Some(problem)) = (fields.get("metadata"), bounds::metadata_problem(&metadata)) {
+            self.problems.add(node, problem);
+        }
+        metadata
     }
 
     /// The limits of an owner: the short form, a map of the usual ones, or a list.
     fn limits(&self, fields: &mut Fields<'_>, known: &Known<'_>) -> Vec<Limit> {
         let Some(node) = fields.get("limits") else { return Vec::new() };
         match &node.value {
-            Value::List(nodes) => {
+            Value::List(_) => {
+                let nodes = self.list(fields, "limits");
                 self.limit_names(nodes);
                 nodes.iter().filter_map(|node| self.limit(node, known, false)).collect()
             }
@@ -273,15 +309,12 @@ impl Reader<'_> {
         if window_node.is_none() && !concurrent {
             problems.add(node, "window is missing");
         }
-        let per = fields
-            .list("per", problems)
-            .iter()
-            .filter_map(|node| self.choice(node, &Dimension::ALL))
-            .collect();
+        let per = self.list(&mut fields, "per").iter();
+        let per = per.filter_map(|node| self.choice(node, &Dimension::ALL)).collect();
         let only = fields.get("only").map(|node| self.only(node, known, of_nobody)).unwrap_or_default();
         let modes = [("hard", Mode::Hard), ("soft", Mode::Soft), ("shadow", Mode::Shadow)];
         let mode = fields.get("mode").and_then(|node| self.choice(node, &modes)).unwrap_or_default();
-        let warn_at = fields.list("warn_at", problems).iter();
+        let warn_at = self.list(&mut fields, "warn_at").iter();
         let warn_at = warn_at.filter_map(|node| u8::try_from(self.count(node)?).ok()).collect();
         let downgrade = fields.get("downgrade").and_then(|node| {
             let mut fields = Fields::of(node, problems);
@@ -364,4 +397,92 @@ fn by_name<T>(
     name: impl Fn(&T) -> &String,
 ) -> BTreeMap<String, T> {
     nodes.iter().filter_map(|node| read(node).map(|one| (name(&one).clone(), one))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Config, read};
+    use std::collections::BTreeMap;
+
+    const CHECKSUM: &str = "a-secret-of-checksums";
+
+    fn load(rest: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+        let text = format!("providers: {{openai: {{dialect: openai}}}}\n{rest}");
+        let environment: BTreeMap<_, _> =
+            environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let problems = read(&text, &environment);
+        problems.map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    }
+
+    fn key(rest: &str) -> String {
+        format!("keys: [{{name: k, key: sixteen-or-more-characters, {rest}}}]")
+    }
+
+    #[test]
+    fn lists_that_are_too_long_are_errors_with_their_place() {
+        let list = |item: &str, count: usize| format!("[{}]", vec![item; count].join(", "));
+        let limit = |rest: String| key(&format!("limits: [{{name: l, requests: 1, window: day, {rest}}}]"));
+        let map = (0..65).map(|number| format!("k{number}: v")).collect::<Vec<_>>().join(", ");
+        for (text, problem) in [
+            (key(&format!("tags: {}", list("t", 65))), "keys[0].tags: has at most 64 items"),
+            (
+                key(&format!("networks: {}", list("10.0.0.1", 1_001))),
+                "keys[0].networks: has at most 1000 items",
+            ),
+            (key(&format!("limits: {}", list("{}", 65))), "keys[0].limits: has at most 64 items"),
+            (limit(format!("per: {}", list("team", 9))), "keys[0].limits[0].per: has at most 8 items"),
+            (limit(format!("warn_at: {}", list("5", 65))), "keys[0].limits[0].warn_at: has at most 64 items"),
+            (
+                limit(format!("only: {{end_users: {}}}", list("u", 1_001))),
+                "keys[0].limits[0].only.end_users: has at most 1000 items",
+            ),
+            (key(&format!("metadata: {{{map}}}")), "keys[0].metadata: has at most 64 entries"),
+        ] {
+            let error = load(&text, &[]).unwrap_err();
+            assert!(error.contains(problem), "{problem}: {error}");
+        }
+        let tags = key(&format!("tags: {}", list("t", 64)));
+        assert_eq!(load(&tags, &[]).unwrap().directory.keys["k"].tags.len(), 64);
+    }
+
+    #[test]
+    fn a_name_has_at_most_256_bytes() {
+        let team =
+            |length: usize| load(&format!("{}\nteams: [{{name: {}}}]", key(""), "a".repeat(length)), &[]);
+        assert!(team(256).is_ok());
+        assert!(team(257).unwrap_err().contains("teams[0].name: \"aaa"));
+    }
+
+    #[test]
+    fn a_name_from_the_environment_is_checked_like_any_other() {
+        let teams = format!("{}\nteams: [{{name: red}}, {{name: \"${{TEAM}}\"}}]", key(""));
+        assert!(load(&teams, &[("TEAM", "a b")]).unwrap_err().contains("teams[1].name: \"a b\" is no name"));
+        assert!(load(&teams, &[("TEAM", "red")]).unwrap_err().contains("the name \"red\" is given twice"));
+        assert!(load(&teams, &[("TEAM", "blue")]).is_ok());
+        let unset = load(&teams, &[]).unwrap_err();
+        assert_eq!(unset.matches("TEAM is not set").count(), 1, "{unset}");
+    }
+
+    #[test]
+    fn a_key_that_envoy_would_refuse_as_forged_is_an_error_that_does_not_repeat_it() {
+        let genuine = |secret: &str| {
+            weirgate_keys::generate(secret.as_bytes(), |bytes| {
+                bytes.fill(7);
+                Ok::<_, std::convert::Infallible>(())
+            })
+            .unwrap()
+        };
+        let file = "keys: [{name: k, key: \"${KEY}\"}]";
+        let with = format!("{file}\nkey_checksum: {CHECKSUM}");
+        for forged in [genuine("another-secret-of-checksums"), "sk-wg-made-up-by-hand".to_owned()] {
+            let error = load(&with, &[("KEY", &forged)]).unwrap_err();
+            assert!(error.contains("keys[0].key: begins with sk-wg-"), "{error}");
+            assert!(!error.contains(&forged) && !error.contains(CHECKSUM), "{error}");
+            assert!(load(file, &[("KEY", &forged)]).is_ok(), "without key_checksum nothing is refused");
+        }
+        for good in [&*genuine(CHECKSUM), "sixteen-or-more-characters"] {
+            assert!(load(&with, &[("KEY", good)]).is_ok());
+        }
+        assert_eq!(load(&with, &[]).unwrap_err().matches("KEY is not set").count(), 1);
+    }
 }

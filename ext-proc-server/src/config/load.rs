@@ -5,6 +5,7 @@ use super::document::{self, Fields, Node, Problem, Problems, unknown};
 use super::environment::Environment;
 use super::values::Reader;
 use super::*;
+use crate::directory::bounds::TEXT_BYTES;
 use std::collections::HashSet;
 use std::path::Path;
 use weirgate_contract::filter_config::{GuardAction, GuardRule, GuardScope};
@@ -81,14 +82,15 @@ impl Reader<'_> {
         let model_names = self.names(model_nodes);
         let models: Vec<Model> =
             model_nodes.iter().filter_map(|node| self.model(node, &provider_names, &model_names)).collect();
+        let key_checksum = self.key_checksum(&mut fields);
         let known = Known {
             models: model_names.iter().map(String::as_str).collect(),
             providers: provider_names.clone(),
+            key_checksum: key_checksum.as_ref(),
         };
         let directory = self.directory(&mut fields, &known);
         let admins = self.admins(&mut fields);
         let alerts = self.alerts(&mut fields);
-        let key_checksum = self.key_checksum(&mut fields);
         if fields.list("keys", problems).is_empty() && admins.is_empty() {
             problems.add(
                 root,
@@ -184,11 +186,12 @@ impl Reader<'_> {
     /// A name that becomes part of headers, metrics and Envoy's names.
     pub(super) fn name(&self, node: &Node, name: &str) {
         let plain = |character: char| character.is_ascii_graphic() && !"\"'\\,;*+%".contains(character);
-        if name.is_empty() || !name.chars().all(plain) {
+        if !(1..=TEXT_BYTES).contains(&name.len()) || !name.chars().all(plain) {
+            let shown: String = name.chars().take(64).collect();
             self.problems.add(
                 node,
                 format!(
-                    "\"{name}\" is no name: letters, digits and signs other than \" ' \\\\ , ; * + % only"
+                    "\"{shown}\" is no name: 1 to {TEXT_BYTES} letters, digits and signs other than \" ' \\ , ; * + %"
                 ),
             );
         }
@@ -198,15 +201,16 @@ impl Reader<'_> {
     pub(super) fn names(&self, nodes: &[Node]) -> Vec<String> {
         let mut seen = HashSet::new();
         let mut names = Vec::new();
+        // What cannot be read is told when the item is.
+        let quiet = Reader { problems: Problems::default(), environment: self.environment };
         for node in nodes {
-            let quiet = Problems::default();
-            let Some(name_node) = Fields::of(node, &quiet).get("name") else { continue };
-            let document::Value::Scalar(name) = &name_node.value else { continue };
-            self.name(name_node, name);
+            let Some(name_node) = Fields::of(node, &quiet.problems).get("name") else { continue };
+            let Some(name) = quiet.text(name_node) else { continue };
+            self.name(name_node, &name);
             if !seen.insert(name.clone()) {
                 self.problems.add(name_node, format!("the name \"{name}\" is given twice"));
             }
-            names.push(name.clone());
+            names.push(name);
         }
         names
     }
@@ -297,9 +301,10 @@ impl Reader<'_> {
         let url = url_node.and_then(|node| self.text(node));
         let prefix = fields.get("prefix").and_then(|node| self.text(node));
         let timeout = fields.get("timeout").and_then(|node| self.duration(node));
+        let lease_percent = fields.get("lease_percent").and_then(|node| self.lease_percent(node));
         fields.finish(problems);
-        if url_node.is_none() && (prefix.is_some() || timeout.is_some()) {
-            problems.add(node, "prefix and timeout are for redis");
+        if url_node.is_none() && (prefix.is_some() || timeout.is_some() || lease_percent.is_some()) {
+            problems.add(node, "prefix, timeout and lease_percent are for redis");
         }
         let folder = folder.map_or(Some(default), |folder| (folder != "none").then(|| PathBuf::from(folder)));
         let Some(url) = url else { return (StoreSettings::Embedded, folder) };
@@ -312,7 +317,7 @@ impl Reader<'_> {
         if let Err(error) = redis::Redis::connect(settings.clone()) {
             problems.add(node, error.reason);
         }
-        (StoreSettings::Redis(settings), folder)
+        (StoreSettings::Redis { settings, lease_percent }, folder)
     }
 
     fn rule(&self, node: &Node, providers: &[&str], models: &[String]) -> Option<HeaderRule> {

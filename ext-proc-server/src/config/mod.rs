@@ -194,7 +194,12 @@ pub enum StoreSettings {
     /// In this process; with a folder, also across restarts.
     Embedded,
     /// In a Redis server that several processes share.
-    Redis(redis::Settings),
+    Redis {
+        /// The server.
+        settings: redis::Settings,
+        /// The most of a limit that this process takes at a time for many requests, in per cent; `None`: no leases.
+        lease_percent: Option<u8>,
+    },
 }
 
 /// What Envoy does when the service is down.

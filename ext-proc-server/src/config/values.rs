@@ -56,6 +56,13 @@ impl Reader<'_> {
         self.parsed(node, "a whole number", |text| text.replace('_', "").parse().ok())
     }
 
+    /// A share of 1 to 50 in a hundred.
+    pub(super) fn lease_percent(&self, node: &Node) -> Option<u8> {
+        self.parsed(node, "a whole number from 1 to 50", |text| {
+            text.parse().ok().filter(|percent| (1..=50).contains(percent))
+        })
+    }
+
     pub(super) fn refusal_status(&self, node: &Node) -> Option<u16> {
         self.parsed(node, "a status from 400 to 499", |text| {
             text.parse().ok().filter(|status| (400..500).contains(status))

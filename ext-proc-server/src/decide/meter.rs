@@ -6,7 +6,7 @@
 use super::{limits, reply};
 use crate::gateway::Gateway;
 use crate::policy::plan::{Plan, Slice};
-use crate::store::{Amounts, Extended};
+use crate::store::{Amounts, Claim, Extended};
 use envoy_types::pb::envoy::service::ext_proc::v3::processing_request::Request;
 use envoy_types::pb::envoy::service::ext_proc::v3::{HttpHeaders, ProcessingRequest, ProcessingResponse};
 use std::cmp::Ordering;
@@ -36,6 +36,8 @@ pub(crate) struct Meter {
     id: String,
     dialect: Dialect,
     slice: Slice,
+    /// What was taken at first, for how its counters stand.
+    claims: Vec<Claim>,
     input_tokens: u64,
     /// Tokens of output that are reserved.
     granted: u64,
@@ -92,6 +94,7 @@ impl Meter {
             id: id.to_owned(),
             dialect,
             slice,
+            claims: plan.claims.iter().map(|ruled| ruled.claim.clone()).collect(),
             input_tokens,
             granted: plan.amounts.output_tokens,
             counting,
@@ -254,6 +257,7 @@ impl Meter {
     }
 
     async fn take_more(&mut self, gateway: &Gateway) {
+        let mut in_the_way = None;
         for smaller in SMALLER {
             let tokens = (self.slice.tokens / smaller).max(1);
             let micro_dollars = self.slice.micro_dollars.div_ceil(smaller);
@@ -263,7 +267,7 @@ impl Meter {
                     self.granted += tokens;
                     return;
                 }
-                Ok(Some(Extended::Refused { .. })) => {}
+                Ok(Some(Extended::Refused { counter, .. })) => in_the_way = Some(counter),
                 // Without a reservation nothing more can be taken: what passes from here on nobody would count.
                 Ok(None) => break,
                 Err(error) => {
@@ -273,5 +277,23 @@ impl Meter {
             }
         }
         self.state = State::Refused;
+        if let Some(counter) = in_the_way {
+            self.tell_owner(gateway, &counter).await;
+        }
+    }
+
+    /// Tells that a limit ends this stream.
+    async fn tell_owner(&self, gateway: &Gateway, counter: &str) {
+        let policy = gateway.policy.load_full();
+        let claim = self.claims.iter().find(|claim| claim.counter == counter);
+        let (Some(claim), Some(rule)) = (claim, policy.rules().of_counter(counter)) else { return };
+        if !gateway.alerts.want_refusals() {
+            return;
+        }
+        if let Ok(standings) = gateway.store.standings(std::slice::from_ref(claim)).await
+            && let [standing] = standings.as_slice()
+        {
+            gateway.alerts.refused(&policy, rule, counter, standing);
+        }
     }
 }

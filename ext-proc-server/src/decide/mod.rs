@@ -125,7 +125,9 @@ async fn admit(
             decision.tags.clone_from(&caller.principal.tags);
             let last = plans.last();
             let ruled = last.and_then(|plan| plan.claims.get(refused.claim));
-            gateway.alerts.refused(&policy, ruled, &refused);
+            if let (Some(ruled), Some(standing)) = (ruled, refused.standings.get(refused.claim)) {
+                gateway.alerts.refused(&policy, ruled.rule, &ruled.claim.counter, standing);
+            }
             let told = last.map(|plan| standing::tell(&plan.claims, &refused.standings)).unwrap_or_default();
             return Err(Refusal { error: limits::explain(&refused, last), told });
         };

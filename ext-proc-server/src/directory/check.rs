@@ -1,20 +1,14 @@
 //! Whether what somebody wants to make known makes sense beside everything else.
 
-use super::Resource;
 use super::log::Kind;
 use super::refusal::Refusal;
+use super::{Resource, bounds};
 use crate::config::Config;
 use crate::config::document::unknown;
 use crate::policy::identity::{Directory, Key, Metadata, Organization, Team, User};
 use crate::policy::limit::Limit;
 use std::collections::{BTreeMap, HashSet};
 use weirgate_dialect::Operation;
-
-/// The most limits of one owner.
-pub(crate) const LIMITS: usize = 64;
-
-/// The most items of any other list.
-const ITEMS: usize = 1_000;
 
 /// What a change is judged by.
 #[derive(Clone, Copy, Debug)]
@@ -41,9 +35,7 @@ impl World<'_> {
     }
 
     fn limits(&self, limits: &[Limit]) -> Result<(), Refusal> {
-        if limits.len() > LIMITS {
-            return Err(Refusal::invalid("limits", format!("one owner has at most {LIMITS} limits")));
-        }
+        bounded("limits", limits)?;
         let mut names = HashSet::new();
         for (index, limit) in limits.iter().enumerate() {
             let field = |name: &str| format!("limits[{index}].{name}");
@@ -78,6 +70,8 @@ impl World<'_> {
         if let Some((field, problem)) = limit.problem() {
             return Err(Refusal::invalid(field, problem));
         }
+        bounded("per", &limit.per)?;
+        bounded("warn_at", &limit.warn_at)?;
         let only = &limit.only;
         self.models("only.models", &only.models)?;
         self.providers("only.providers", &only.providers)?;
@@ -98,20 +92,27 @@ impl World<'_> {
     }
 }
 
+/// By what it is known, and where all of its kind are.
+macro_rules! kept_in {
+    ($map:ident) => {
+        fn name(&self) -> &str {
+            &self.name
+        }
+
+        fn all(directory: &Directory) -> &BTreeMap<String, Self> {
+            &directory.$map
+        }
+
+        fn all_mut(directory: &mut Directory) -> &mut BTreeMap<String, Self> {
+            &mut directory.$map
+        }
+    };
+}
+
 impl Resource for Organization {
     const KIND: Kind = Kind::Organization;
 
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn all(directory: &Directory) -> &BTreeMap<String, Self> {
-        &directory.organizations
-    }
-
-    fn all_mut(directory: &mut Directory) -> &mut BTreeMap<String, Self> {
-        &mut directory.organizations
-    }
+    kept_in!(organizations);
 
     fn check(&self, world: &World<'_>) -> Result<(), Refusal> {
         is_name("name", &self.name)?;
@@ -129,17 +130,7 @@ impl Resource for Organization {
 impl Resource for Team {
     const KIND: Kind = Kind::Team;
 
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn all(directory: &Directory) -> &BTreeMap<String, Self> {
-        &directory.teams
-    }
-
-    fn all_mut(directory: &mut Directory) -> &mut BTreeMap<String, Self> {
-        &mut directory.teams
-    }
+    kept_in!(teams);
 
     fn check(&self, world: &World<'_>) -> Result<(), Refusal> {
         is_name("name", &self.name)?;
@@ -159,17 +150,7 @@ impl Resource for Team {
 impl Resource for User {
     const KIND: Kind = Kind::User;
 
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn all(directory: &Directory) -> &BTreeMap<String, Self> {
-        &directory.users
-    }
-
-    fn all_mut(directory: &mut Directory) -> &mut BTreeMap<String, Self> {
-        &mut directory.users
-    }
+    kept_in!(users);
 
     fn check(&self, world: &World<'_>) -> Result<(), Refusal> {
         is_name("name", &self.name)?;
@@ -187,17 +168,7 @@ impl Resource for User {
 impl Resource for Key {
     const KIND: Kind = Kind::Key;
 
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn all(directory: &Directory) -> &BTreeMap<String, Self> {
-        &directory.keys
-    }
-
-    fn all_mut(directory: &mut Directory) -> &mut BTreeMap<String, Self> {
-        &mut directory.keys
-    }
+    kept_in!(keys);
 
     fn check(&self, world: &World<'_>) -> Result<(), Refusal> {
         is_name("name", &self.name)?;
@@ -215,33 +186,15 @@ impl Resource for Key {
         world.limits(&self.limits)?;
         metadata(&self.metadata)
     }
-
-    fn referrer(_: &Directory, _: &str) -> Option<String> {
-        None
-    }
 }
 
 impl Resource for Limit {
     const KIND: Kind = Kind::Limit;
 
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn all(directory: &Directory) -> &BTreeMap<String, Self> {
-        &directory.limits
-    }
-
-    fn all_mut(directory: &mut Directory) -> &mut BTreeMap<String, Self> {
-        &mut directory.limits
-    }
+    kept_in!(limits);
 
     fn check(&self, world: &World<'_>) -> Result<(), Refusal> {
         world.limit(self)
-    }
-
-    fn referrer(_: &Directory, _: &str) -> Option<String> {
-        None
     }
 }
 
@@ -280,10 +233,8 @@ fn each(
 }
 
 fn bounded<T>(field: &str, items: &[T]) -> Result<(), Refusal> {
-    if items.len() <= ITEMS {
-        return Ok(());
-    }
-    Err(Refusal::invalid(field, format!("has at most {ITEMS} items")))
+    let list = field.rsplit('.').next().unwrap_or(field);
+    bounds::list_problem(list, items.len()).map_or(Ok(()), |problem| Err(Refusal::invalid(field, problem)))
 }
 
 fn is_name(field: &str, name: &str) -> Result<(), Refusal> {
@@ -301,7 +252,7 @@ fn is_name(field: &str, name: &str) -> Result<(), Refusal> {
 fn texts(field: &str, texts: &[String]) -> Result<(), Refusal> {
     each(field, texts, |field, text| {
         let plain = |character: char| character.is_ascii_graphic() && !"\"'\\,;*+%".contains(character);
-        if (1..=256).contains(&text.len()) && text.chars().all(plain) {
+        if (1..=bounds::TEXT_BYTES).contains(&text.len()) && text.chars().all(plain) {
             return Ok(());
         }
         let message = "must have 1 to 256 letters, digits and signs other than \" ' \\ , ; * + %";
@@ -310,14 +261,6 @@ fn texts(field: &str, texts: &[String]) -> Result<(), Refusal> {
 }
 
 fn metadata(metadata: &Metadata) -> Result<(), Refusal> {
-    let fits = |(name, value): (&String, &String)| {
-        (1..=64).contains(&name.chars().count()) && value.chars().count() <= 1024
-    };
-    if metadata.len() <= 64 && metadata.iter().all(fits) {
-        return Ok(());
-    }
-    Err(Refusal::invalid(
-        "metadata",
-        "has at most 64 entries, names of 1 to 64 characters, and values of at most 1024",
-    ))
+    let problem = bounds::metadata_problem(metadata);
+    problem.map_or(Ok(()), |problem| Err(Refusal::invalid("metadata", problem)))
 }

@@ -5,6 +5,7 @@
 //! force and answered; so no change that was answered is lost, and none is in force that the log does not have. Changes
 //! happen one after the other. Readers never wait for them: they see the [`Policy`] in force.
 
+pub(crate) mod bounds;
 mod builder;
 mod check;
 mod file;
@@ -62,7 +63,9 @@ pub trait Resource: Clone + Serialize + DeserializeOwned + Send + Sync + 'static
     fn check(&self, world: &World<'_>) -> Result<(), Refusal>;
 
     /// Somebody who refers to it and would be left with a name that nobody knows.
-    fn referrer(directory: &Directory, name: &str) -> Option<String>;
+    fn referrer(_directory: &Directory, _name: &str) -> Option<String> {
+        None
+    }
 }
 
 /// Everything that the admin API has made known.
@@ -133,8 +136,8 @@ impl Managed {
         Ok(())
     }
 
-    /// Makes one change. `decide` is given what is known and what has the name now, and says what is to have it; it is asked
-    /// again where another process was faster.
+    /// Makes one change. `decide` is given what is known and what has the name now (for a creation nothing), and says what is to have
+    /// it; it is asked again where another process was faster.
     ///
     /// # Errors
     /// Why not, said by `decide`, by the check of the result, or by the log.
@@ -154,14 +157,13 @@ impl Managed {
             }
             let current = policy.load_full();
             let world = World { directory: current.directory(), config: &state.config };
-            if R::all(&state.config.directory).contains_key(name) {
-                return Err(match action {
-                    Action::Create => Refusal::exists(R::KIND, name),
-                    _ => Refusal::read_only(R::KIND, name),
-                });
-            }
+            let in_file = R::all(&state.config.directory).contains_key(name);
             let before = R::all(&state.directory).get(name);
-            let after = decide(&world, before)?;
+            let creates = action == Action::Create;
+            if in_file && !creates {
+                return Err(Refusal::read_only(R::KIND, name));
+            }
+            let after = decide(&world, before.filter(|_| !creates))?;
             match &after {
                 Some(after) => after.check(&world)?,
                 None => {
@@ -169,6 +171,10 @@ impl Managed {
                         return Err(Refusal::in_use(R::KIND, name, &referrer));
                     }
                 }
+            }
+            // Said last, so that names cannot be tried out with what would not be made anyway.
+            if creates && (in_file || before.is_some()) {
+                return Err(Refusal::exists(R::KIND, name));
             }
             let entry = Entry {
                 sequence: state.sequence + 1,

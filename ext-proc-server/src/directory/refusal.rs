@@ -79,6 +79,12 @@ impl Refusal {
             .of_field("name")
     }
 
+    /// The name is taken, and whoever asks is not to know by what.
+    pub fn unavailable_name() -> Self {
+        let message = "the name cannot be used: choose another";
+        Self::new(Reason::Conflict, "name_unavailable", message).of_field("name")
+    }
+
     pub(super) fn read_only(kind: Kind, name: &str) -> Self {
         let message = format!("the {kind} \"{name}\" is in weirgate.yaml and can only be changed there");
         Self::new(Reason::Conflict, "read_only", message)

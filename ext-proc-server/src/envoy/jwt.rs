@@ -1,7 +1,8 @@
 //! Envoy's own filter for JSON Web Tokens.
 //! (<https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/jwt_authn_filter>)
 
-use super::render::{discovery, load_assignment, merge, seconds, tls, type_url};
+use super::cluster_config::tls;
+use super::parts::{discovery, load_assignment, merge, seconds, type_url};
 use crate::config::{Config, Endpoint, Jwks, Jwt};
 use serde_json::{Value, json};
 use std::time::Duration;

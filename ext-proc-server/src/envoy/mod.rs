@@ -1,7 +1,10 @@
 //! Envoy's configuration from `weirgate.yaml`.
 
+mod cluster_config;
 pub mod clusters;
 mod jwt;
+mod listener;
+mod parts;
 mod render;
 mod yaml;
 

@@ -61,7 +61,7 @@ impl Policy {
                 let message = "no API key: send one as Authorization: Bearer, or in x-api-key";
                 return Err(unauthenticated("missing_api_key", message));
             }
-            _ => return Err(unauthenticated("invalid_api_key", "the API key is not known here")),
+            _ => return Err(unknown_key()),
         };
         let principal = &mut caller.principal;
         principal.end_user.clone_from(&question.end_user);
@@ -71,6 +71,16 @@ impl Policy {
             }
         }
         Ok(caller)
+    }
+
+    /// Whose the key with this digest is, if it is accepted. `now` is in seconds since 1970.
+    ///
+    /// # Errors
+    /// 401 for one that nobody knows or that has expired, 403 for one that is blocked.
+    pub fn accepted(&self, digest: &[u8; 32], now: u64) -> Result<&Principal, ClientError> {
+        let (holder, until) = self.holder(digest).ok_or_else(unknown_key)?;
+        holder.accepted(until, now)?;
+        Ok(&holder.principal)
     }
 
     /// Who holds the key with this digest, and until when it is accepted.
@@ -90,6 +100,19 @@ impl Policy {
 }
 
 impl Holder {
+    /// Whether the key, shown by a secret that is accepted `until` then, is one that may be used at all.
+    fn accepted(&self, until: Option<u64>, now: u64) -> Result<(), ClientError> {
+        let name = &self.key.name;
+        let over = |end: Option<u64>| end.is_some_and(|end| end <= now);
+        if over(until) || over(self.key.expires_at) {
+            return Err(unauthenticated("expired_api_key", format!("the key \"{name}\" has expired")));
+        }
+        if self.key.blocked {
+            return Err(forbidden("blocked_api_key", format!("the key \"{name}\" is blocked")));
+        }
+        Ok(())
+    }
+
     /// The caller, if the key may be used now, from there and for that.
     fn usable(
         self: &Arc<Self>,
@@ -99,13 +122,7 @@ impl Holder {
     ) -> Result<Caller, ClientError> {
         let key = &self.key;
         let name = &key.name;
-        let over = |end: Option<u64>| end.is_some_and(|end| end <= now);
-        if over(until) || over(key.expires_at) {
-            return Err(unauthenticated("expired_api_key", format!("the key \"{name}\" has expired")));
-        }
-        if key.blocked {
-            return Err(forbidden("blocked_api_key", format!("the key \"{name}\" is blocked")));
-        }
+        self.accepted(until, now)?;
         let from_here =
             question.source.is_some_and(|source| key.networks.iter().any(|network| network.contains(source)));
         if !key.networks.is_empty() && !from_here {
@@ -124,6 +141,10 @@ impl Holder {
 
 pub(super) fn forbidden(code: &'static str, message: String) -> ClientError {
     ClientError::new(ErrorKind::Forbidden, code, message)
+}
+
+fn unknown_key() -> ClientError {
+    unauthenticated("invalid_api_key", "the API key is not known here")
 }
 
 fn unauthenticated(code: &'static str, message: impl Into<String>) -> ClientError {

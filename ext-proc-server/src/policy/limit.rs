@@ -1,5 +1,7 @@
 //! Limits: what they count, for whom, and what happens when they are reached.
 
+pub mod counter;
+
 use super::identity::Principal;
 use crate::directory::forms::{Name, Percent, Text, WindowText};
 use crate::store::window::{BUCKET_AMOUNT, Unit, Window, Zone};
@@ -269,7 +271,7 @@ pub struct Ruled<'r> {
 impl Rule {
     /// Whose limit it is: the kind and the name; `None`: nobody's.
     pub fn owned_by(&self) -> Option<(&str, &str)> {
-        let (kind, rest) = self.id.split_once(':')?;
+        let (kind, _) = self.id.split_once(':')?;
         let only = &self.limit.only;
         let names = match kind {
             "key" => &only.keys,
@@ -278,7 +280,7 @@ impl Rule {
             "organization" => &only.organizations,
             _ => return None,
         };
-        let name = names.first().filter(|name| rest.starts_with(name.as_str()))?;
+        let name = names.first()?;
         Some((kind, name))
     }
 
@@ -360,6 +362,7 @@ impl Rule {
             admits,
             amount: 0,
             providers,
+            overruns: limit.on_overrun == Overrun::Flag,
             local: match limit.on_store_failure {
                 Some(StoreFailure::Refuse) => None,
                 Some(StoreFailure::Local(amount)) => Some(amount),
@@ -370,17 +373,7 @@ impl Rule {
 }
 
 fn name_part(name: &mut String, whom: &mut String, dimension: Dimension, value: &str) {
-    name.push('|');
-    name.push_str(dimension.as_str());
-    name.push('=');
-    // An end user may call itself anything, but not be taken for another.
-    for character in value.chars() {
-        match character {
-            '|' => name.push_str("%7C"),
-            '%' => name.push_str("%25"),
-            other => name.push(other),
-        }
-    }
+    counter::add_value(name, dimension, value);
     if !whom.is_empty() {
         whom.push_str(", ");
     }

@@ -92,6 +92,13 @@ struct Attempt {
     times: usize,
 }
 
+impl Attempt {
+    /// The provider's name of the model, for a request that names this one.
+    fn served<'a>(&'a self, model: &'a str) -> &'a str {
+        self.cluster.model.as_deref().unwrap_or(model)
+    }
+}
+
 impl Policy {
     /// Makes a configuration ready, with whom the admin API has made known besides it.
     pub fn new(config: Arc<Config>, managed: &Directory) -> Self {

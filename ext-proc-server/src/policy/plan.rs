@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use weirgate_dialect::error::{ClientError, ErrorKind};
 use weirgate_dialect::{Dialect, Operation};
+use weirgate_tokens::family::generates_unseen;
 
 /// One way to serve a request.
 #[derive(Clone, Debug)]
@@ -135,9 +136,8 @@ impl Policy {
         }
         let budget = claims.iter().any(|ruled| ruled.rule.limit.is_budget());
         // The deployment's price, or that of the model as the client names it where the name passes as it is.
-        let found = order.attempts.iter().map(|attempt| {
-            self.config.prices.find(attempt.cluster.model.as_deref().unwrap_or(&question.model))
-        });
+        let found =
+            order.attempts.iter().map(|attempt| self.config.prices.find(attempt.served(&question.model)));
         let found: Vec<Found> = found.collect();
         if budget && found.contains(&Found::Unknown) && (question.changes || !question.model.is_empty()) {
             // Whoever has a budget must know what a request costs before it is made.
@@ -156,14 +156,15 @@ impl Policy {
         let overrun = claims
             .iter()
             .any(|ruled| ruled.rule.limit.on_overrun == Overrun::End && ruled.claim.ceiling != u64::MAX);
-        let bound = if !bounded {
-            Bound::None
-        } else if question.stream && overrun {
-            Bound::Stream
-        } else if question.stream {
-            Bound::None
-        } else {
-            Bound::Plain
+        let unseen =
+            || order.attempts.iter().any(|attempt| generates_unseen(attempt.served(&question.model)));
+        let bound = match question.stream {
+            _ if !bounded => Bound::None,
+            true if !overrun => Bound::None,
+            // What nobody sees cannot be followed.
+            true if unseen() => Bound::Cap,
+            true => Bound::Meter,
+            false => Bound::Cap,
         };
         for size in sizes(question, bound, most, predicted) {
             let worst =
@@ -309,9 +310,9 @@ enum Bound {
     /// Nothing has to.
     None,
     /// A cap that the provider is told.
-    Plain,
+    Cap,
     /// More is taken as the stream goes on, and it is ended where none is left.
-    Stream,
+    Meter,
 }
 
 /// How much to reserve for the answer, in the order in which it is tried.
@@ -324,7 +325,12 @@ fn sizes(question: &Question, bound: Bound, most: Option<u64>, predicted: u64) -
     if let Some(cap) = question.max_tokens {
         // A provider that takes a cap of 0 for none would generate for nothing.
         let cap = if is_chat(question) { cap.max(1) } else { cap };
-        return vec![size(cap.saturating_mul(question.choices))];
+        let size = size(cap.saturating_mul(question.choices));
+        // Not every provider heeds the client's cap, so near a limit the stream is followed all the same.
+        return match bound {
+            Bound::Meter => vec![Size { generous: true, ..size }, Size { metered: true, ..size }],
+            Bound::None | Bound::Cap => vec![size],
+        };
     }
     let predicted = predicted.saturating_mul(question.choices).max(question.choices);
     if bound == Bound::None || !is_chat(question) {
@@ -333,14 +339,14 @@ fn sizes(question: &Question, bound: Bound, most: Option<u64>, predicted: u64) -
     // Where there is plenty, what the model can generate at most is reserved, and nothing more has to be done.
     let all = most.unwrap_or(GENEROUS_TOKENS).saturating_mul(question.choices);
     let whole = Size {
-        cap: most.is_none() && bound == Bound::Plain,
-        metered: most.is_none() && bound == Bound::Stream,
+        cap: most.is_none() && bound == Bound::Cap,
+        metered: most.is_none() && bound == Bound::Meter,
         ..size(all)
     };
     let mut sizes = vec![Size { generous: true, ..whole }];
     // Nearer to the limit less is reserved. A plain answer then gets a cap; of a stream the rest is taken as it goes on.
-    let less = |tokens| Size { cap: bound == Bound::Plain, metered: bound == Bound::Stream, ..size(tokens) };
-    if bound == Bound::Plain && predicted.saturating_mul(4) < all {
+    let less = |tokens| Size { cap: bound == Bound::Cap, metered: bound == Bound::Meter, ..size(tokens) };
+    if bound == Bound::Cap && predicted.saturating_mul(4) < all {
         sizes.push(Size { generous: true, ..less(predicted.saturating_mul(4)) });
     }
     sizes.push(if predicted < all { less(predicted) } else { whole });

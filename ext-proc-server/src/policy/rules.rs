@@ -1,14 +1,16 @@
 //! The limits in force, and finding those that may count a request.
 
 use super::identity::{Directory, Principal};
-use super::limit::{Limit, Mode, Rule};
+use super::limit::{Limit, Mode, Rule, counter};
 use crate::store::Measure;
 use crate::store::window::{Unit, Window, Zone};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The name of the limit that counts what a key without a budget spends.
+/// The name of the limit that counts what a key without a budget spends; and where the key has one of that name, a name that nobody
+/// can give.
 const SPEND: &str = "spend";
+const OWN_SPEND: &str = "spend*";
 
 /// Every limit, by whose requests it counts.
 #[derive(Debug, Default)]
@@ -21,6 +23,8 @@ pub struct Rules {
     by_organization: HashMap<String, Vec<Arc<Rule>>>,
     /// Those that name none of these.
     general: Vec<Arc<Rule>>,
+    /// The rule that counts all that a key spends.
+    spend: HashMap<String, Arc<Rule>>,
 }
 
 impl Rules {
@@ -28,10 +32,17 @@ impl Rules {
     pub(super) fn of(directory: &Directory) -> Self {
         let mut rules = Self::default();
         for (name, key) in &directory.keys {
-            rules.add("key", name, &key.limits, |limit, name| limit.only.keys = vec![name]);
+            let bind = |limit: &mut Limit, name| limit.only.keys = vec![name];
+            let own = rules.add("key", name, &key.limits, bind);
+            let budget = own.into_iter().find(|rule| rule.limit.is_budget() && rule.limit.per.is_empty());
             // What a key without a budget has spent is counted too.
-            if !key.limits.iter().any(|limit| limit.is_budget() && limit.per.is_empty()) {
-                rules.add("key", name, &[spend()], |limit, name| limit.only.keys = vec![name]);
+            let count = || {
+                let taken = key.limits.iter().any(|limit| limit.name == SPEND);
+                let limit = spend(if taken { OWN_SPEND } else { SPEND });
+                rules.add("key", name, &[limit], bind).pop()
+            };
+            if let Some(rule) = budget.or_else(count) {
+                rules.spend.insert(name.clone(), rule);
             }
         }
         for (name, user) in &directory.users {
@@ -51,22 +62,29 @@ impl Rules {
             });
         }
         for limit in directory.limits.values() {
-            let id = format!("limit:{}@{}", limit.name, counted_over(limit));
+            let id = counter::id(None, limit);
             rules.push(Rule { limit: limit.clone(), owner: String::new(), id });
         }
         rules
     }
 
-    fn add(&mut self, kind: &str, name: &str, limits: &[Limit], bind: fn(&mut Limit, String)) {
-        for limit in limits {
+    fn add(
+        &mut self,
+        kind: &str,
+        name: &str,
+        limits: &[Limit],
+        bind: fn(&mut Limit, String),
+    ) -> Vec<Arc<Rule>> {
+        let rules = limits.iter().map(|limit| {
             let mut limit = limit.clone();
             bind(&mut limit, name.to_owned());
-            let id = format!("{kind}:{name}/{}@{}", limit.name, counted_over(&limit));
-            self.push(Rule { limit, owner: format!("the {kind} \"{name}\""), id });
-        }
+            let id = counter::id(Some((kind, name)), &limit);
+            self.push(Rule { limit, owner: format!("the {kind} \"{name}\""), id })
+        });
+        rules.collect()
     }
 
-    fn push(&mut self, rule: Rule) {
+    fn push(&mut self, rule: Rule) -> Arc<Rule> {
         let rule = Arc::new(rule);
         self.all.push(rule.clone());
         self.by_id.insert(rule.id.clone(), rule.clone());
@@ -81,12 +99,13 @@ impl Rules {
         } else if !only.organizations.is_empty() {
             (&mut self.by_organization, &only.organizations)
         } else {
-            self.general.push(rule);
-            return;
+            self.general.push(rule.clone());
+            return rule;
         };
         for name in names {
             index.entry(name.clone()).or_default().push(rule.clone());
         }
+        rule
     }
 
     /// All of them.
@@ -94,11 +113,9 @@ impl Rules {
         &self.all
     }
 
-    /// The rule that a counter belongs to: the counter's name is the rule's id, or that and `|` and more.
+    /// The rule that a counter belongs to.
     pub fn of_counter(&self, counter: &str) -> Option<&Arc<Rule>> {
-        // The first that fits, since what follows an id may be anything that a client has sent.
-        let mut ends = counter.match_indices('|').map(|(at, _)| at).chain([counter.len()]);
-        ends.find_map(|end| self.by_id.get(counter.get(..end)?))
+        self.by_id.get(counter::id_of(counter))
     }
 
     /// Those that may count requests of a principal.
@@ -115,54 +132,79 @@ impl Rules {
 
     /// The rule that counts all that a key spends: its budget, if it has one.
     pub fn spend_of(&self, key: &str) -> Option<&Arc<Rule>> {
-        self.by_key.get(key)?.iter().find(|rule| {
-            let Limit { measure, only, per, .. } = &rule.limit;
-            *measure == Measure::MicroDollars
-                && only.keys == [key]
-                && per.is_empty()
-                && (rule.limit.is_budget() || rule.limit.name == SPEND)
-        })
+        self.spend.get(key)
     }
 }
 
 /// A limit that limits nothing: it counts the money of all time.
-fn spend() -> Limit {
+fn spend(name: &str) -> Limit {
     let ever = Window::Calendar(Unit::Total, Zone::default());
-    Limit { mode: Mode::Shadow, ..Limit::hard(SPEND, Measure::MicroDollars, 0, ever) }
+    Limit { mode: Mode::Shadow, ..Limit::hard(name, Measure::MicroDollars, 0, ever) }
 }
 
-/// The part of a counter's name by which a limit that comes to count something else begins anew.
-fn counted_over(limit: &Limit) -> String {
-    match limit.measure {
-        Measure::Concurrent => limit.measure.as_str().to_owned(),
-        measure => match &limit.window {
-            // What has flown back is told in time, which would mean another amount.
-            Window::Bucket(_) => format!("{} {} of {}", measure.as_str(), limit.window, limit.amount),
-            window => format!("{} {window}", measure.as_str()),
-        },
-    }
+/// Whether a limit only counts what a key without a budget spends, and nobody has set it.
+pub fn only_counts_spend(limit: &Limit) -> bool {
+    limit.mode == Mode::Shadow && limit.amount == 0 && [SPEND, OWN_SPEND].contains(&limit.name.as_str())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::identity::Key;
+    use crate::policy::limit::Counted;
+    use std::collections::HashSet;
 
     fn rule(id: &str) -> Rule {
-        Rule { limit: spend(), owner: String::new(), id: id.to_owned() }
+        Rule { limit: spend(SPEND), owner: String::new(), id: id.to_owned() }
     }
 
     #[test]
     fn a_counter_is_found_by_the_id_that_its_name_begins_with() {
         let mut rules = Rules::default();
-        for id in ["limit:a@requests day", "limit:a@requests day2", "limit:a|b@requests day"] {
+        for id in ["limit:a@requests day", "limit:a@requests day2", "limit:a%7Cb@requests day"] {
             rules.push(rule(id));
         }
         let found = |counter| rules.of_counter(counter).map(|rule| rule.id.as_str());
         assert_eq!(found("limit:a@requests day"), Some("limit:a@requests day"));
         assert_eq!(found("limit:a@requests day|team=x|y"), Some("limit:a@requests day"));
-        assert_eq!(found("limit:a|b@requests day|tag=|"), Some("limit:a|b@requests day"));
+        assert_eq!(found("limit:a%7Cb@requests day|tag=|"), Some("limit:a%7Cb@requests day"));
         assert_eq!(found("limit:a@requests da"), None);
         assert_eq!(found("limit:a@requests day3"), None);
         assert_eq!(found(""), None);
+    }
+
+    fn of_keys(keys: &[(&str, &[&str])]) -> Rules {
+        let limit = |name: &&str| Limit::hard(name, Measure::Requests, 1, "day".parse().unwrap());
+        let key = |(name, limits): &(&str, &[&str])| {
+            let limits = limits.iter().map(limit).collect();
+            ((*name).to_owned(), Key { name: (*name).to_owned(), limits, ..Key::default() })
+        };
+        Rules::of(&Directory { keys: keys.iter().map(key).collect(), ..Directory::default() })
+    }
+
+    #[test]
+    fn a_slash_in_a_name_makes_no_two_limits_share_a_counter() {
+        let rules = of_keys(&[("a", &["b/c"]), ("a/b", &["c"])]);
+        let ids: HashSet<_> = rules.all().iter().map(|rule| rule.id.as_str()).collect();
+        assert_eq!(ids.len(), rules.all().len());
+        for rule in rules.all() {
+            assert_eq!(rules.of_counter(&rule.id).unwrap().owner, rule.owner);
+            assert_eq!(rule.owned_by(), Some(("key", rule.limit.only.keys[0].as_str())));
+        }
+    }
+
+    #[test]
+    fn a_limit_called_spend_does_not_share_the_counter_of_what_a_key_spends() {
+        let own = Limit { mode: Mode::Soft, amount: 5, ..spend(SPEND) };
+        let key = Key { name: "k".to_owned(), limits: vec![own], ..Key::default() };
+        let rules = Rules::of(&Directory { keys: [("k".to_owned(), key)].into(), ..Directory::default() });
+        let principal = Principal { key: "k".to_owned(), ..Principal::default() };
+        let mut claims = Vec::new();
+        for rule in rules.all() {
+            rule.claims(Counted { principal: &principal, model: "", providers: &[] }, &mut claims);
+        }
+        let counters: Vec<_> = claims.iter().map(|ruled| ruled.claim.counter.as_str()).collect();
+        assert_eq!(counters, ["key:k/spend@micro_dollars total", "key:k/spend*@micro_dollars total"]);
+        assert_eq!(rules.spend_of("k").unwrap().id, counters[1]);
     }
 }

@@ -1,5 +1,6 @@
 //! One entry of Envoy's access log, as record reads it.
 
+use super::attempts::duration;
 use super::line::Line;
 use crate::envoy::clusters::Cluster;
 use crate::handover;
@@ -7,7 +8,7 @@ use crate::policy::Policy;
 use crate::policy::identity::Principal;
 use envoy_types::pb::envoy::config::core::v3::RequestMethod;
 use envoy_types::pb::envoy::data::accesslog::v3::{AccessLogCommon, HttpAccessLogEntry, ResponseFlags};
-use envoy_types::pb::google::protobuf::{Duration as ProtoDuration, Timestamp};
+use envoy_types::pb::google::protobuf::Timestamp;
 use serde::de::DeserializeOwned;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use weirgate_contract::filter_state;
@@ -83,6 +84,16 @@ impl Entry {
         }
     }
 
+    /// By what other entries of this request know it.
+    pub(super) fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
+    /// Whether the last provider did not answer in time.
+    pub(super) fn timed_out(&self) -> bool {
+        self.timed_out && self.status >= 400
+    }
+
     pub(super) fn operation(&self) -> Operation {
         self.head.as_ref().map_or(Operation::Passthrough, |head| head.operation)
     }
@@ -95,6 +106,11 @@ impl Entry {
         let elapsed = streamed.max(LAG).as_micros();
         let share = u128::from(seen.total_output()) * (before + LAG).as_micros() / elapsed;
         u64::try_from(share).unwrap_or(u64::MAX).max(LEAST_UNDERWAY)
+    }
+
+    /// Whether the model had ended what it generates.
+    pub(super) fn finished(&self) -> bool {
+        self.counted.as_ref().is_some_and(|counted| counted.finished)
     }
 
     /// How many tokens were reserved and not seen.
@@ -148,6 +164,7 @@ impl Entry {
             tier: counted.tier,
             complete: counted.complete,
             cost_micros: 0,
+            broken_attempts_micros: 0,
             reserved_micros: self.decision.reserved_micros,
             latency_ms: millis(self.duration),
             first_byte_ms: self.first_byte.map(millis),
@@ -160,7 +177,7 @@ impl Entry {
         let reached_a_provider = self.attempts > 0 && self.decision.refused.is_empty();
         match &self.counted {
             _ if !reached_a_provider || self.reads => nothing,
-            _ if self.timed_out && self.status >= 400 => Counted { source: CountSource::Reserved, ..nothing },
+            _ if self.timed_out() => Counted { source: CountSource::Reserved, ..nothing },
             // The client left before the answer began, or the filter failed.
             Some(counted) if counted.source == CountSource::Reserved && self.status >= 400 => nothing,
             Some(counted) => counted.clone(),
@@ -176,11 +193,6 @@ fn tag<T: DeserializeOwned>(common: &AccessLogCommon, name: &str) -> Option<T> {
 
 fn left(flags: &ResponseFlags) -> bool {
     flags.downstream_connection_termination || flags.downstream_remote_reset
-}
-
-fn duration(duration: &ProtoDuration) -> Duration {
-    let seconds = u64::try_from(duration.seconds).unwrap_or(0);
-    Duration::new(seconds, u32::try_from(duration.nanos).unwrap_or(0))
 }
 
 fn time(timestamp: &Timestamp) -> SystemTime {

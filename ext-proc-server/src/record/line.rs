@@ -49,12 +49,20 @@ pub struct Line {
     pub complete: bool,
     /// What it cost, in micro-dollars.
     pub cost_micros: u64,
+    /// The part of that for attempts that broke off, whose providers may have generated an answer that nobody got.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub broken_attempts_micros: u64,
     /// What had been reserved for it, in micro-dollars.
     pub reserved_micros: u64,
     /// From the request's first byte to the answer's last, in milliseconds.
     pub latency_ms: f64,
     /// From the request's first byte to the answer's first, in milliseconds.
     pub first_byte_ms: Option<f64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Line {
@@ -100,6 +108,7 @@ impl Line {
             tier: String::new(),
             complete: false,
             cost_micros: 0,
+            broken_attempts_micros: 0,
             reserved_micros: 0,
             latency_ms: 0.0,
             first_byte_ms: None,

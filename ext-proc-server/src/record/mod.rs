@@ -1,5 +1,6 @@
 //! record: settles what a request used, and writes it down, however the request ended.
 
+mod attempts;
 mod entry;
 pub mod ledger;
 pub mod line;
@@ -8,8 +9,11 @@ pub(crate) mod spend;
 mod totals;
 
 use crate::gateway::Gateway;
+use crate::policy::Policy;
 use crate::policy::identity::Principal;
-use crate::store::{Amounts, Settled, StoreError, Used};
+use crate::store::{Amounts, Settled, StoreError, Used, lease};
+pub(crate) use attempts::Attempts;
+use attempts::Broken;
 use entry::Entry;
 use envoy_types::pb::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use envoy_types::pb::envoy::service::accesslog::v3::stream_access_logs_message::LogEntries;
@@ -41,16 +45,18 @@ impl Subject {
     }
 }
 
-/// Takes a batch of Envoy's access log.
-pub(crate) async fn entries(gateway: &Gateway, message: StreamAccessLogsMessage) {
+/// Takes a batch of Envoy's access log. `attempts`: those of its stream.
+pub(crate) async fn entries(gateway: &Gateway, attempts: &mut Attempts, message: StreamAccessLogsMessage) {
     let Some(LogEntries::HttpLogs(logs)) = message.log_entries else { return };
     let mut settling = Vec::new();
     for log in logs.log_entry {
+        let Some(log) = attempts.sort(log) else { continue };
         let entry = Entry::read(log);
         if entry.operation() == Operation::Probe {
             gateway.probe.recorded();
         } else {
-            settling.push(one(gateway, entry));
+            let broken = attempts.of(entry.request_id());
+            settling.push(one(gateway, entry, broken));
         }
     }
     let lines = join_all(settling).await;
@@ -58,7 +64,7 @@ pub(crate) async fn entries(gateway: &Gateway, message: StreamAccessLogsMessage)
 }
 
 /// Settles one request and says what there is to write down.
-async fn one(gateway: &Gateway, entry: Entry) -> Line {
+async fn one(gateway: &Gateway, entry: Entry, broken: Vec<Broken>) -> Line {
     let policy = gateway.policy.load_full();
     let cluster = policy.cluster(&entry.cluster);
     let mut line = entry.line(&policy, cluster);
@@ -70,16 +76,19 @@ async fn one(gateway: &Gateway, entry: Entry) -> Line {
         line.usage.input = entry.decision.input_tokens;
     }
     // A stream that broke off has been generated a little further than it was seen.
-    if line.stream && !line.complete && line.source == CountSource::Counted {
+    if line.stream && !entry.finished() && line.source == CountSource::Counted {
         line.usage.output += entry.underway(&line.usage).min(entry.unseen(&line.usage));
     }
     line.cost_micros = cost(&line.usage, if unknown { "" } else { &line.tier });
-    let amounts = Amounts {
-        micro_dollars: line.cost_micros,
+    let attempts = of_broken(&policy, &entry, broken);
+    line.broken_attempts_micros = attempts.micro_dollars;
+    line.cost_micros = line.cost_micros.saturating_add(attempts.micro_dollars);
+    let amounts = attempts.plus(Amounts {
+        micro_dollars: line.cost_micros - attempts.micro_dollars,
         input_tokens: line.usage.total_input(),
         output_tokens: line.usage.total_output(),
         requests: 1,
-    };
+    });
     // A provider goes on for a moment after its answer was cut, so that is charged in full too.
     let in_full = unknown || entry.cut;
     let used = Used { amounts, at_least_reserved: in_full, provider: line.provider.clone() };
@@ -99,11 +108,31 @@ async fn one(gateway: &Gateway, entry: Entry) -> Line {
                 gateway.departed.note(entry.id());
             }
             line.usage = Usage::default();
-            line.cost_micros = 0;
+            (line.cost_micros, line.broken_attempts_micros) = (0, 0);
         }
         Err(error) => unsettled(&line.id, &error),
     }
     line
+}
+
+/// What attempts may have used that broke off before their provider answered.
+fn of_broken(policy: &Policy, entry: &Entry, mut broken: Vec<Broken>) -> Amounts {
+    if entry.timed_out() {
+        // The last of them is what the request ended with.
+        broken.pop();
+    }
+    let used = broken.iter().map(|attempt| {
+        let usage = attempt.usage(entry.decision.input_tokens, entry.decision.output_tokens);
+        let model = policy.cluster(&attempt.cluster).and_then(|cluster| cluster.model.as_deref());
+        let price = policy.config().prices.find(model.unwrap_or(&entry.decision.model));
+        Amounts {
+            micro_dollars: price.price().map_or(0, |price| price.cost(&usage, "")),
+            input_tokens: usage.input,
+            output_tokens: usage.output,
+            requests: 0,
+        }
+    });
+    used.fold(Amounts::default(), Amounts::plus)
 }
 
 /// Writes what was reserved where nobody can know what was used.
@@ -120,21 +149,42 @@ fn unsettled(id: &str, error: &StoreError) {
     tracing::error!(id, %error, "a request could not be settled; it will be charged as reserved");
 }
 
+/// Writes down what was charged as reserved.
+fn write_unsettled(gateway: &Gateway, charged: &[Settled], now: SystemTime) {
+    let mut lines = Vec::new();
+    for settled in charged {
+        if lease::is_lease(&settled.subject) {
+            // Its requests have lines of their own, as far as anybody knows of them.
+            let micros = settled.reserved.micro_dollars;
+            tracing::warn!(
+                id = settled.id,
+                micros,
+                "a lease of a process that has ended was charged in full"
+            );
+            continue;
+        }
+        let line = Line::expired(settled, now);
+        tracing::warn!(id = line.id, key = line.whose.key, "a request was charged as reserved");
+        lines.push(line);
+    }
+    gateway.ledger.add(&lines);
+}
+
+/// Gives back what this process holds for requests to come, before it ends.
+pub async fn close(gateway: &Gateway, now: SystemTime) {
+    match gateway.store.close().await {
+        Ok(charged) => write_unsettled(gateway, &charged, now),
+        Err(error) => tracing::error!(%error, "leases could not be given back and will be charged in full"),
+    }
+}
+
 /// Charges reservations that nobody settled.
 pub async fn expire(gateway: &Gateway, now: SystemTime) {
     let expired = match gateway.store.expire().await {
         Ok(expired) => expired,
         Err(error) => return tracing::error!(%error, "expired reservations could not be charged"),
     };
-    let lines: Vec<Line> = expired.iter().map(|settled| Line::expired(settled, now)).collect();
-    for line in &lines {
-        tracing::warn!(
-            id = line.id,
-            key = line.whose.key,
-            "a reservation expired and was charged as reserved"
-        );
-    }
-    gateway.ledger.add(&lines);
+    write_unsettled(gateway, &expired, now);
     let policy = gateway.policy.load_full();
     for settled in &expired {
         gateway.alerts.moved(&policy, &settled.movements).await;

@@ -91,6 +91,17 @@ impl Amounts {
         }
     }
 
+    /// So many times each part.
+    #[must_use]
+    pub fn times(self, times: u64) -> Self {
+        Self {
+            micro_dollars: self.micro_dollars.saturating_mul(times),
+            input_tokens: self.input_tokens.saturating_mul(times),
+            output_tokens: self.output_tokens.saturating_mul(times),
+            requests: self.requests.saturating_mul(times),
+        }
+    }
+
     /// The sum of each part.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {

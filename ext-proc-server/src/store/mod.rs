@@ -6,6 +6,7 @@
 
 mod amounts;
 mod calendar;
+pub mod lease;
 pub mod memory;
 pub mod outage;
 pub mod redis;
@@ -25,7 +26,7 @@ use std::time::{Duration, SystemTime};
 use window::Window;
 
 /// One limit's part in a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Claim {
     /// The counter: the limit, and whom it counts. Two claims of one request never have the same.
     #[serde(rename = "c")]
@@ -51,6 +52,9 @@ pub struct Claim {
     /// The only providers whose use counts; empty: all.
     #[serde(rename = "p", default, skip_serializing_if = "Vec::is_empty")]
     pub providers: Vec<String>,
+    /// Whether a request that has begun may take more than the ceiling allows.
+    #[serde(rename = "o", default, skip_serializing_if = "std::ops::Not::not")]
+    pub overruns: bool,
     /// What one process lets pass by its own count while the store cannot be used; `None`: nothing.
     #[serde(skip)]
     pub local: Option<u64>,
@@ -197,6 +201,12 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// How many reservations wait to be settled.
     async fn open_reservations(&self) -> Result<u64, StoreError>;
+
+    /// Gives back what this process holds for requests to come, before it ends. What it holds for requests under way is charged as
+    /// reserved where only this process knows of it.
+    async fn close(&self) -> Result<Vec<Settled>, StoreError> {
+        Ok(Vec::new())
+    }
 
     /// Does what is to be done every second or so, such as bringing a journal to the disk. May wait for the disk.
     ///

@@ -215,8 +215,14 @@ impl Store for Guarded {
         Ok(expired)
     }
 
+    async fn close(&self) -> Result<Vec<Settled>, StoreError> {
+        self.store.close().await
+    }
+
     fn late(&self) -> Vec<Movement> {
-        std::mem::take(&mut *self.late.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut late = self.store.late();
+        late.append(&mut self.late.lock().unwrap_or_else(PoisonError::into_inner));
+        late
     }
 
     async fn standings(&self, claims: &[Claim]) -> Result<Vec<Standing>, StoreError> {
@@ -298,6 +304,7 @@ mod tests {
             admits: None,
             amount: if measure == Measure::Requests { 1 } else { 40 },
             providers: Vec::new(),
+            overruns: false,
             local,
         }
     }

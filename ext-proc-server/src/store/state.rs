@@ -296,7 +296,7 @@ impl State {
     pub fn extend(&mut self, id: &str, more: Amounts, now: u64) -> Option<Extended> {
         let held = self.open.get(id)?;
         for (claim, place) in held.claims.iter().zip(&held.places) {
-            let add = more.of(claim.measure);
+            let add = if claim.overruns { 0 } else { more.of(claim.measure) };
             // What is held where nobody counts any more comes back into the count.
             let again = if self.counts_at(claim, *place, now) { 0 } else { claim.amount };
             if add > 0 && self.fits(claim, claim.ceiling, again.saturating_add(add), now).is_err() {

@@ -1,5 +1,6 @@
 """A Redis server that loses nothing that it has answered, and that a test may kill."""
 
+import re
 import socket
 
 from .paths import ROOT
@@ -31,6 +32,16 @@ class Redis:
 
     def tail(self):
         return self._process.tail()
+
+    def calls(self, command):
+        """How often the server has run a command."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+            connection.sendall(b"INFO commandstats\r\n")
+            answer = b""
+            while not answer.endswith(b"\r\n\r\n"):
+                answer += connection.recv(65536)
+        found = re.search(rf"cmdstat_{command}:calls=(\d+)", answer.decode())
+        return int(found[1]) if found else 0
 
     def _answers(self):
         assert self._process.popen.poll() is None, self._process.tail()

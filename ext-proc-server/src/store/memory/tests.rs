@@ -19,6 +19,7 @@ fn budget(amount: u64) -> Claim {
         admits: None,
         amount,
         providers: Vec::new(),
+        overruns: false,
         local: None,
     }
 }

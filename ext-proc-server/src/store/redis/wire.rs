@@ -36,6 +36,8 @@ struct Written<'a> {
     amount: u64,
     #[serde(default, skip_serializing_if = "<[String]>::is_empty")]
     providers: Cow<'a, [String]>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    overruns: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     length: Option<u64>,
 }
@@ -70,6 +72,7 @@ impl<'a> Written<'a> {
             admits: claim.admits.and_then(limited),
             amount: number(claim.amount),
             providers: Cow::Borrowed(&claim.providers),
+            overruns: claim.overruns,
             length,
         }
     }
@@ -89,6 +92,7 @@ impl<'a> Written<'a> {
             admits: self.admits,
             amount: self.amount,
             providers: self.providers.into_owned(),
+            overruns: self.overruns,
             local: None,
         })
     }
@@ -244,6 +248,7 @@ mod tests {
             admits: Some(7),
             amount: 3,
             providers: vec!["one".to_owned()],
+            overruns: true,
             local: None,
         }
     }

@@ -17,6 +17,7 @@ fn claim(window: &str, amount: u64) -> Claim {
         admits: None,
         amount,
         providers: Vec::new(),
+        overruns: false,
         local: None,
     }
 }

@@ -127,6 +127,7 @@ fn claim(counter: &str, measure: Measure, window: &str, limit: u64, amount: u64)
         admits: None,
         amount,
         providers: Vec::new(),
+        overruns: false,
         local: None,
     }
 }

@@ -256,7 +256,8 @@ impl Model {
                 Window::Bucket(_) => true,
             };
             let needs = if counts { add } else { taken.counts + add };
-            if add > 0 && self.obstacle(&taken.claim, taken.claim.ceiling, needs, now).is_some() {
+            let bound = add > 0 && !taken.claim.overruns;
+            if bound && self.obstacle(&taken.claim, taken.claim.ceiling, needs, now).is_some() {
                 let claim = &taken.claim;
                 return Some(Extended::Refused { counter: claim.counter.clone(), limit: claim.limit });
             }

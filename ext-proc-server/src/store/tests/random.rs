@@ -121,6 +121,7 @@ impl Script {
             Measure::Concurrent => 1,
             _ => random.amount(claim.limit),
         };
+        claim.overruns = random.one_in(8);
         claim.providers = match random.below(5) {
             0 => vec!["one".to_owned()],
             1 => vec!["one".to_owned(), "two".to_owned()],

@@ -12,6 +12,7 @@
 --   ceiling    the most that the counter may reach; absent if nothing is refused
 --   admits     the most that it may reach when a request begins; absent if that is the ceiling
 --   amount     what is taken
+--   overruns   true if a request that has begun may take more than the ceiling allows
 --   providers  the only providers whose use counts; absent if all do
 --   length     of a bucket the period, of a sliding window the length of a slot
 --

@@ -58,7 +58,7 @@ for index, claim in ipairs(claims) do
   local add = more[claim.measure]
   -- What is held where nobody counts any more comes back into the count.
   local again = counts_at(claim, found[index], places[index]) and 0 or taken[index]
-  if add > 0 and wait(claim, found[index], claim.ceiling, plus(again, add), now) then
+  if add > 0 and not claim.overruns and wait(claim, found[index], claim.ceiling, plus(again, add), now) then
     return { 'refused', index - 1 }
   end
 end
