@@ -98,12 +98,12 @@ fn decide(
         };
         let (reply, next) = match deciding {
             Deciding::Asked => {
-                let (reply, meter) = decide::answer(&gateway, &message).await;
-                (reply, meter.map_or(Deciding::Over, |meter| Deciding::Following(Box::new(meter))))
+                let (reply, follow) = decide::answer(&gateway, &message).await;
+                (reply, follow.map_or(Deciding::Over, Deciding::Following))
             }
-            Deciding::Following(mut meter) => {
-                let reply = meter.answer(&gateway, message).await?;
-                (reply, if meter.has_ended() { Deciding::Over } else { Deciding::Following(meter) })
+            Deciding::Following(mut follow) => {
+                let reply = follow.answer(&gateway, message).await?;
+                (reply, if follow.has_ended() { Deciding::Over } else { Deciding::Following(follow) })
             }
             Deciding::Over => return None,
         };
@@ -116,7 +116,7 @@ enum Deciding {
     /// Envoy has yet to ask.
     Asked,
     /// The answer is followed.
-    Following(Box<decide::Meter>),
+    Following(decide::Follow),
     /// Nothing more is to be said.
     Over,
 }

@@ -58,6 +58,8 @@ pub mod response_header {
     pub const DEPLOYMENT: &str = "x-weirgate-deployment";
     /// The most that the request may cost, in dollars.
     pub const RESERVED: &str = "x-weirgate-reserved-usd";
+    /// What a plain answer has cost, in dollars.
+    pub const COST: &str = "x-weirgate-cost-usd";
     /// A limit that is reached and refuses nothing.
     pub const WARNING: &str = "x-weirgate-warning";
     /// What clients are told of their limits: each header, and the key of the metadata that it is taken from.

@@ -122,6 +122,7 @@ impl Reader<'_> {
         let prices = self.prices(&mut fields);
         let budget_status =
             fields.get("budget_status").and_then(|node| self.refusal_status(node)).unwrap_or(429);
+        let cost_header = fields.get("cost_header").and_then(|node| self.flag(node)).unwrap_or(false);
         let default_output_tokens =
             fields.get("default_output_tokens").and_then(|node| self.count(node)).unwrap_or(1024);
         let envoy = self.envoy(fields.get("envoy"));
@@ -151,6 +152,7 @@ impl Reader<'_> {
             ledger,
             prices,
             budget_status,
+            cost_header,
             default_output_tokens,
             envoy,
         })

@@ -80,6 +80,8 @@ pub struct Config {
     pub prices: Prices,
     /// The status of a request that a limit on money refuses.
     pub budget_status: u16,
+    /// Whether plain answers are held until their cost is known, so that clients can be told.
+    pub cost_header: bool,
     /// Output tokens reserved for a request that sets no cap.
     pub default_output_tokens: u64,
     /// The Envoy that `weirgate up` starts and `weirgate render` writes for.

@@ -1,9 +1,22 @@
 //! The request as Envoy shows it to decide: headers that the filters have set.
 
 use crate::policy::Question;
+use envoy_types::pb::envoy::config::core::v3::HeaderValue;
 use envoy_types::pb::envoy::service::ext_proc::v3::HttpHeaders;
+use std::borrow::Cow;
 use weirgate_contract::request_header as header;
 use weirgate_dialect::{Dialect, Operation};
+
+/// Envoy sends values as bytes, older ones as text.
+fn value(header: &HeaderValue) -> Cow<'_, str> {
+    let bytes = if header.raw_value.is_empty() { header.value.as_bytes() } else { &header.raw_value };
+    String::from_utf8_lossy(bytes)
+}
+
+/// The value of one header.
+pub(super) fn find<'a>(headers: &'a HttpHeaders, name: &str) -> Option<Cow<'a, str>> {
+    headers.headers.iter().flat_map(|map| &map.headers).find(|header| header.key == name).map(value)
+}
 
 /// The headers that decide reads.
 #[derive(Debug, Default)]
@@ -53,9 +66,7 @@ impl Headers {
                 header::CHAIN => &mut read.chain,
                 _ => continue,
             };
-            // Envoy sends values as bytes, older ones as text.
-            let value = if entry.raw_value.is_empty() { entry.value.as_bytes() } else { &entry.raw_value };
-            *field = Some(String::from_utf8_lossy(value).into_owned());
+            *field = Some(value(entry).into_owned());
         }
         read
     }

@@ -3,6 +3,7 @@
 //!
 //! Only such streams are sent here by Envoy; all others pass it without a message.
 
+use super::headers::find;
 use super::{limits, reply};
 use crate::gateway::Gateway;
 use crate::policy::plan::{Plan, Slice};
@@ -137,11 +138,8 @@ impl Meter {
     }
 
     fn headers(&mut self, headers: &HttpHeaders) {
-        let is_stream = headers.headers.iter().flat_map(|map| &map.headers).any(|header| {
-            let value = if header.raw_value.is_empty() { header.value.as_bytes() } else { &header.raw_value };
-            header.key == "content-type" && value.to_ascii_lowercase().starts_with(b"text/event-stream")
-        });
-        if !is_stream {
+        let kind = find(headers, "content-type").unwrap_or_default();
+        if !kind.to_ascii_lowercase().starts_with("text/event-stream") {
             self.state = State::Unfollowed;
         }
     }

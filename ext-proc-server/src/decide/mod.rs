@@ -1,13 +1,13 @@
 //! decide: whether a request may pass, and where it goes. Headers in, one message out; and what follows of streams that have to be
 //! metered.
 
+mod cost;
 mod headers;
 mod limits;
 mod meter;
 mod reply;
 mod standing;
 
-pub(crate) use meter::Meter;
 pub(crate) use reply::set_header;
 
 use crate::gateway::Gateway;
@@ -17,10 +17,12 @@ use crate::policy::Question;
 use crate::policy::plan::Plan;
 use crate::record::Subject;
 use crate::store::{Amounts, Ask, Outcome, Used};
+use cost::Cost;
 use envoy_types::pb::envoy::service::ext_proc::v3::{
     ProcessingRequest, ProcessingResponse, processing_request,
 };
 use headers::Headers;
+use meter::Meter;
 use standing::Told;
 use std::time::{SystemTime, UNIX_EPOCH};
 use weirgate_contract::handover::Decision;
@@ -28,11 +30,42 @@ use weirgate_contract::metadata;
 use weirgate_dialect::Operation;
 use weirgate_dialect::error::{ClientError, ErrorKind};
 
-/// Answers the message that Envoy sends for a request. It is the only one, but for streams that are to be followed.
+/// What decide has to do with the answer of a request. Of most it never sees anything.
+#[derive(Debug)]
+pub(crate) enum Follow {
+    /// A stream that may outgrow what was reserved for it.
+    Meter(Box<Meter>),
+    /// A plain answer whose cost the client is to be told.
+    Cost(Cost),
+}
+
+impl Follow {
+    /// Answers one message of Envoy.
+    pub(crate) async fn answer(
+        &mut self,
+        gateway: &Gateway,
+        message: ProcessingRequest,
+    ) -> Option<ProcessingResponse> {
+        match self {
+            Self::Meter(meter) => meter.answer(gateway, message).await,
+            Self::Cost(cost) => cost.answer(gateway, message),
+        }
+    }
+
+    /// Whether nothing more is to be said about this answer.
+    pub(crate) fn has_ended(&self) -> bool {
+        match self {
+            Self::Meter(meter) => meter.has_ended(),
+            Self::Cost(_) => false,
+        }
+    }
+}
+
+/// Answers the message that Envoy sends for a request. It is the only one, but for answers that are to be followed.
 pub(crate) async fn answer(
     gateway: &Gateway,
     message: &ProcessingRequest,
-) -> (ProcessingResponse, Option<Meter>) {
+) -> (ProcessingResponse, Option<Follow>) {
     let Some(processing_request::Request::RequestHeaders(headers)) = &message.request else {
         return (reply::nothing(), None);
     };
@@ -41,7 +74,7 @@ pub(crate) async fn answer(
     decide(gateway, &headers).await
 }
 
-async fn decide(gateway: &Gateway, headers: &Headers) -> (ProcessingResponse, Option<Meter>) {
+async fn decide(gateway: &Gateway, headers: &Headers) -> (ProcessingResponse, Option<Follow>) {
     let question = headers.question();
     let mut decision = Decision {
         id: headers.id.clone().unwrap_or_else(|| uuid::Uuid::now_v7().simple().to_string()),
@@ -83,7 +116,7 @@ async fn admit(
     gateway: &Gateway,
     question: &Question,
     decision: &mut Decision,
-) -> Result<(ProcessingResponse, Option<Meter>), Refusal> {
+) -> Result<(ProcessingResponse, Option<Follow>), Refusal> {
     let policy = gateway.policy.load_full();
     let caller = policy.authenticate(question, seconds(SystemTime::now()))?;
     decision.key.clone_from(&caller.principal.key);
@@ -144,7 +177,11 @@ async fn admit(
     let mut told = standing::tell(&plan.claims, &standings);
     told.push((metadata::RESERVED, dollars(plan.amounts.micro_dollars)));
     let meter = Meter::new(&decision.id, question.dialect, question.input_tokens, plan);
-    Ok((reply::route(plan, decision, &told), meter))
+    let tell_cost = || policy.config().cost_header && !question.stream && !question.model.is_empty();
+    let follow = meter.map(|meter| Follow::Meter(Box::new(meter)));
+    let follow =
+        follow.or_else(|| tell_cost().then(|| Follow::Cost(Cost::new(question.dialect, &question.model))));
+    Ok((reply::route(plan, decision, &told, follow.as_ref()), follow))
 }
 
 /// Gives back what was taken for a request that had ended before.

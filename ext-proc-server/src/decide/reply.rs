@@ -1,5 +1,6 @@
 //! decide's message to Envoy.
 
+use super::Follow;
 use super::standing::Told;
 use crate::policy::plan::Plan;
 use envoy_types::pb::envoy::config::core::v3::{HeaderValue, HeaderValueOption};
@@ -27,7 +28,12 @@ pub(super) fn nothing() -> ProcessingResponse {
 }
 
 /// Sends the request to the clusters of the plan.
-pub(super) fn route(plan: &Plan<'_>, decision: &Decision, told: &Told) -> ProcessingResponse {
+pub(super) fn route(
+    plan: &Plan<'_>,
+    decision: &Decision,
+    told: &Told,
+    follow: Option<&Follow>,
+) -> ProcessingResponse {
     let retries = plan.order.len().saturating_sub(1).to_string();
     let mut headers = vec![set_header("x-envoy-max-retries", &retries)];
     if let Some(cap) = plan.output_cap {
@@ -51,12 +57,19 @@ pub(super) fn route(plan: &Plan<'_>, decision: &Decision, told: &Told) -> Proces
         Response::RequestHeaders(HeadersResponse { response: Some(response) }),
         Some(fields(fields_told)),
     );
-    // Only in this mode may the service end an answer before its provider does.
-    reply.mode_override = plan.slice.map(|_| ProcessingMode {
-        response_header_mode: HeaderSendMode::Send.into(),
-        response_body_mode: BodySendMode::FullDuplexStreamed.into(),
-        response_trailer_mode: HeaderSendMode::Send.into(),
-        ..ProcessingMode::default()
+    reply.mode_override = follow.map(|follow| {
+        let (body, trailers) = match follow {
+            // Only in this mode may the service end an answer before its provider does.
+            Follow::Meter(_) => (BodySendMode::FullDuplexStreamed, HeaderSendMode::Send),
+            // Only in this mode may it change headers when it knows the body.
+            Follow::Cost(_) => (BodySendMode::Buffered, HeaderSendMode::Skip),
+        };
+        ProcessingMode {
+            response_header_mode: HeaderSendMode::Send.into(),
+            response_body_mode: body.into(),
+            response_trailer_mode: trailers.into(),
+            ..ProcessingMode::default()
+        }
     });
     reply
 }
@@ -64,6 +77,14 @@ pub(super) fn route(plan: &Plan<'_>, decision: &Decision, told: &Told) -> Proces
 /// Lets the head of an answer pass.
 pub(super) fn continue_response() -> ProcessingResponse {
     respond(Response::ResponseHeaders(HeadersResponse { response: None }), None)
+}
+
+/// Lets a whole answer pass, with one more header.
+pub(super) fn whole_body(header: Option<(&str, &str)>) -> ProcessingResponse {
+    let set_headers = header.map(|(name, value)| set_header(name, value)).into_iter().collect();
+    let header_mutation = Some(HeaderMutation { set_headers, ..HeaderMutation::default() });
+    let response = CommonResponse { header_mutation, ..CommonResponse::default() };
+    respond(Response::ResponseBody(BodyResponse { response: Some(response) }), None)
 }
 
 /// Lets the trailers of an answer pass.

@@ -140,7 +140,9 @@ impl Entry {
         let refused = [head.map(|head| head.refused.as_str()), Some(self.decision.refused.as_str())];
         let error = refused.into_iter().flatten().find(|code| !code.is_empty()).map(str::to_owned);
         let error = error.or_else(|| self.cut.then(|| "limit_reached".to_owned()));
-        let error = error.or_else(|| self.client_left.then(|| "client_left".to_owned()));
+        // Many clients close the connection when they have read the last event.
+        let left = self.client_left && !counted.complete;
+        let error = error.or_else(|| left.then(|| "client_left".to_owned()));
         let failed = || match self.details.as_str() {
             "" => format!("status_{}", self.status),
             details => details.to_owned(),
