@@ -112,7 +112,7 @@ async fn whom_a_counter_counts_decides_who_is_told() {
     let (alerts, policy) = (alerts(), policy());
     let users = "limit:users@tokens hour Europe/Berlin";
     let counters =
-        [format!("{users}|end_user=ann|x|team=red"), format!("{users}|end_user=team=red|team=blue")];
+        [format!("{users}|end_user=ann%7Cx|team=red"), format!("{users}|end_user=team=red|team=blue")];
     for counter in &counters {
         alerts.moved(&policy, &[movement(counter, 0, 50)]).await;
     }
