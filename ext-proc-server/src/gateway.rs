@@ -1,6 +1,7 @@
 //! What the three services share.
 
 use crate::alerts::Alerts;
+use crate::cache::Cache;
 use crate::config::{Config, StoreSettings};
 use crate::departed::Departed;
 use crate::directory::log::{AuditLog, MemoryLog};
@@ -32,6 +33,8 @@ pub struct Gateway {
     pub ledger: Ledger,
     /// Whether Envoy's chain holds the filters.
     pub probe: Probe,
+    /// Answers that were given before, if they are kept.
+    pub(crate) cache: Option<Cache>,
     /// Requests that ended before decide was asked.
     pub(crate) departed: Departed,
     /// Who is told of limits.
@@ -71,6 +74,8 @@ impl Gateway {
             None => audit_log(config.folder.as_deref())?,
         };
         let alerts = Alerts::open(config.alerts.clone(), config.folder.as_deref())?;
+        let cache = config.cache.clone().map(|settings| Cache::open(settings, config.folder.as_deref()));
+        let cache = cache.transpose()?;
         let config = Arc::new(config);
         let policy = ArcSwap::from_pointee(Policy::new(config.clone(), &restored.directory));
         let managed = Managed::new(log, restored, config);
@@ -80,6 +85,7 @@ impl Gateway {
             store,
             ledger,
             probe: Probe::new(),
+            cache,
             departed: Departed::default(),
             alerts,
             lifetime,

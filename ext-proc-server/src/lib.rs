@@ -10,6 +10,7 @@
 
 pub mod admin;
 pub mod alerts;
+pub mod cache;
 pub mod config;
 mod decide;
 mod departed;

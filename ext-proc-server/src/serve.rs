@@ -1,5 +1,6 @@
 //! Runs the service: gRPC for Envoy, HTTP for operators.
 
+use crate::cache::Cache;
 use crate::config::Endpoint;
 use crate::gateway::Gateway;
 use crate::service::Services;
@@ -138,6 +139,9 @@ async fn refresh(gateway: &Gateway) {
 fn maintain(gateway: &Gateway) {
     if let Err(error) = gateway.store.maintain() {
         tracing::error!(%error, "the store's folder cannot be written");
+    }
+    if let Some(Err(error)) = gateway.cache.as_ref().map(Cache::maintain) {
+        tracing::error!(%error, "cached answers cannot be written");
     }
     if let Err(error) = gateway.alerts.maintain() {
         tracing::error!(%error, "the outbox of alerts cannot be written");

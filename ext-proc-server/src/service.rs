@@ -1,8 +1,9 @@
 //! The gRPC side: one server for Envoy's external processing and its access log.
 
+use crate::decide::{self, Step};
 use crate::gateway::Gateway;
 use crate::translate::{Attempt, Job};
-use crate::{decide, ratelimit, record};
+use crate::{ratelimit, record};
 use envoy_types::pb::envoy::service::accesslog::v3::access_log_service_server::{
     AccessLogService, AccessLogServiceServer,
 };
@@ -77,48 +78,36 @@ impl ExternalProcessor for Services {
     }
 }
 
-/// decide speaks once, and the stream is over; but for answers that it has to follow.
+/// decide speaks once, and the stream is over; but for requests that wait and for answers that it has to follow.
 fn decide(
-    messages: Streaming<ProcessingRequest>,
+    mut messages: Streaming<ProcessingRequest>,
     gateway: Arc<Gateway>,
 ) -> impl Stream<Item = Result<ProcessingResponse, Status>> + Send {
-    let start = (messages, gateway, Deciding::Asked);
-    futures_util::stream::unfold(start, |(mut messages, gateway, deciding)| async move {
-        if matches!(deciding, Deciding::Over) {
-            return None;
+    async_stream::try_stream! {
+        let first = messages.message().await?;
+        let first = first.ok_or_else(|| Status::cancelled("the request ended before decide was asked"))?;
+        let (spoken, follow) = match decide::answer(&gateway, &first).await {
+            Step::Answer(spoken, follow) => (spoken, follow),
+            Step::Wait(wait) => {
+                yield decide::patience(wait.limit);
+                wait.finish(&gateway).await
+            }
+        };
+        for (number, message) in spoken.messages.into_iter().enumerate() {
+            if number > 0 {
+                tokio::time::sleep(spoken.pause).await;
+            }
+            yield message;
         }
-        let message = match (&deciding, messages.message().await) {
-            (Deciding::Over | Deciding::Following(_), Ok(None)) => return None,
-            (_, Ok(Some(message))) => message,
-            (Deciding::Asked, Ok(None)) => {
-                let status = Status::cancelled("the request ended before decide was asked");
-                return Some((Err(status), (messages, gateway, Deciding::Over)));
+        let Some(mut follow) = follow else { return };
+        while let Some(message) = messages.message().await? {
+            let Some(reply) = follow.answer(&gateway, message).await else { return };
+            yield reply;
+            if follow.has_ended() {
+                return;
             }
-            (_, Err(status)) => return Some((Err(status), (messages, gateway, Deciding::Over))),
-        };
-        let (reply, next) = match deciding {
-            Deciding::Asked => {
-                let (reply, follow) = decide::answer(&gateway, &message).await;
-                (reply, follow.map_or(Deciding::Over, Deciding::Following))
-            }
-            Deciding::Following(mut follow) => {
-                let reply = follow.answer(&gateway, message).await?;
-                (reply, if follow.has_ended() { Deciding::Over } else { Deciding::Following(follow) })
-            }
-            Deciding::Over => return None,
-        };
-        Some((Ok(reply), (messages, gateway, next)))
-    })
-}
-
-/// How far decide's part in a request has come.
-enum Deciding {
-    /// Envoy has yet to ask.
-    Asked,
-    /// The answer is followed.
-    Following(decide::Follow),
-    /// Nothing more is to be said.
-    Over,
+        }
+    }
 }
 
 /// translate answers every message of its stream.

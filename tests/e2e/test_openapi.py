@@ -15,7 +15,11 @@ CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 
 @pytest.fixture(scope="module")
 def gateway():
-    with Gateway(with_admins) as gateway:
+    def change(config):
+        with_admins(config)
+        config["cache"] = {}
+
+    with Gateway(change) as gateway:
         yield gateway
 
 

@@ -137,6 +137,9 @@ pub struct TokenCounter {
     pub models: BTreeMap<String, Tokenizer>,
     /// Ask OpenAI-dialect providers for usage in streams, and keep it from clients that did not ask.
     pub include_usage: bool,
+    /// Tell decide what a request asks for, so that it can answer from its cache.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub fingerprint: bool,
 }
 
 /// How the tokens of a model are counted.

@@ -27,6 +27,26 @@ pub struct RequestHead {
     pub refused: String,
 }
 
+/// What a request asks for, as far as a cache of answers has to know it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// SHA-256 of all that shapes the answer but the model, in hexadecimal.
+    #[serde(rename = "d")]
+    pub digest: String,
+    /// SHA-256 of the same without the question, in hexadecimal.
+    #[serde(rename = "c")]
+    pub context: String,
+    /// The last thing that the user says, where that is only text and not too long.
+    #[serde(rename = "q", default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<String>,
+    /// Whether the model is to give the same answer each time.
+    #[serde(rename = "s", default, skip_serializing_if = "std::ops::Not::not")]
+    pub deterministic: bool,
+    /// Whether the model may call tools.
+    #[serde(rename = "t", default, skip_serializing_if = "std::ops::Not::not")]
+    pub tools: bool,
+}
+
 /// What decide settled on. Record needs it to settle the reservation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
@@ -54,12 +74,28 @@ pub struct Decision {
     /// Why decide refused, if it did: the error's code.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub refused: String,
+    /// What the cache answered with; absent: a provider is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached: Option<Cached>,
     /// The end user of a request that was refused. Of others the reservation knows.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub end_user: String,
     /// The tags of a request that was refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
+}
+
+/// An answer of the cache, for record.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cached {
+    /// `exact` or `semantic`.
+    pub kind: String,
+    /// The id of the entry.
+    pub entry: String,
+    /// What is charged for it, in micro-dollars.
+    pub charge_micros: u64,
+    /// What asking a provider would have cost more, in micro-dollars.
+    pub saved_micros: u64,
 }
 
 /// What `token-counter` saw of one answer.

@@ -42,6 +42,10 @@ pub mod request_header {
     /// The cap on the tokens of one answer that decide sets where the client gave none, so that no more is generated than was
     /// reserved.
     pub const OUTPUT_CAP: &str = "x-weirgate-output-cap";
+    /// A [`crate::handover::Asked`] as JSON, where answers are cached.
+    pub const ASKED: &str = "x-weirgate-asked";
+    /// The client's wishes for the cache (RFC 9111), which decide reads under their own name.
+    pub const CACHE_CONTROL: &str = "cache-control";
     /// Names of the filters that saw this request, in order. Only on probes.
     pub const CHAIN: &str = "x-weirgate-chain";
     /// The secret of the probe that `/readyz` sends through the listener.
@@ -60,10 +64,20 @@ pub mod response_header {
     pub const RESERVED: &str = "x-weirgate-reserved-usd";
     /// What a plain answer has cost, in dollars.
     pub const COST: &str = "x-weirgate-cost-usd";
+    /// What the cache did: `hit`, `miss`, `stale` or `bypass`.
+    pub const CACHE: &str = "x-weirgate-cache";
+    /// By what a cached answer was found: `exact` or `semantic`.
+    pub const CACHE_KIND: &str = "x-weirgate-cache-kind";
+    /// The id of a cached answer.
+    pub const CACHE_ENTRY: &str = "x-weirgate-cache-entry";
+    /// How alike the question is to that of the cached answer, from 0 to 1.
+    pub const CACHE_SIMILARITY: &str = "x-weirgate-cache-similarity";
+    /// How long ago a cached answer was generated, in seconds (RFC 9111).
+    pub const AGE: &str = "age";
     /// A limit that is reached and refuses nothing.
     pub const WARNING: &str = "x-weirgate-warning";
-    /// What clients are told of their limits: each header, and the key of the metadata that it is taken from.
-    pub const LIMITS: [(&str, &str); 11] = [
+    /// What clients are told besides the answer: each header, and the key of the metadata that it is taken from.
+    pub const TOLD: [(&str, &str); 12] = [
         ("x-ratelimit-limit-requests", crate::metadata::LIMIT_REQUESTS),
         ("x-ratelimit-remaining-requests", crate::metadata::REMAINING_REQUESTS),
         ("x-ratelimit-reset-requests", crate::metadata::RESET_REQUESTS),
@@ -75,6 +89,7 @@ pub mod response_header {
         ("x-weirgate-budget-reset", crate::metadata::BUDGET_RESET),
         (RESERVED, crate::metadata::RESERVED),
         (WARNING, crate::metadata::WARNING),
+        (CACHE, crate::metadata::CACHE),
     ];
     /// Fields of the request that the provider cannot take and that were left out.
     pub const DROPPED: &str = "x-weirgate-dropped-fields";
@@ -108,6 +123,8 @@ pub mod metadata {
     pub const BUDGET_RESET: &str = "budget_reset";
     /// The key in [`NAMESPACE`] of what a client is warned of.
     pub const WARNING: &str = "warning";
+    /// The key in [`NAMESPACE`] of what the cache did for a request that a provider answers.
+    pub const CACHE: &str = "cache";
     /// The key in [`NAMESPACE`] of what was reserved, in dollars.
     pub const RESERVED: &str = "reserved";
     /// Where Envoy's filter for JSON Web Tokens puts what they say.

@@ -8,10 +8,12 @@
 //! * [`prompt`] shows the text of a request to the guard and the token counter.
 //! * [`error`] writes an error the way the client's API would.
 //! * [`answer`] and [`usage`] read what an answer cost.
+//! * [`cached`] tells equal requests, and keeps answers for both forms.
 //! * [`sse`] cuts a byte stream into server-sent events.
 //! * [`translate`] rewrites requests and answers from one dialect to another.
 
 pub mod answer;
+pub mod cached;
 pub mod cut;
 pub mod error;
 pub mod head;

@@ -3,6 +3,7 @@
 mod access;
 mod answer;
 mod audit;
+mod cache;
 mod call;
 mod keys;
 mod me;

@@ -3,6 +3,7 @@
 use super::access::Role;
 use super::answer::ErrorBody;
 use super::audit::Change;
+use super::cache::{Feedback, Purged};
 use super::keys::{KeyForm, KeyState, Rotation};
 use super::routes::{Body, Route, Values};
 use super::standings::Standing;
@@ -172,6 +173,8 @@ fn schemas() -> Value {
     add::<KeyForm>(&mut schemas);
     add::<KeyState>(&mut schemas);
     add::<Rotation>(&mut schemas);
+    add::<Feedback>(&mut schemas);
+    add::<Purged>(&mut schemas);
     add::<Standing>(&mut schemas);
     add::<Change>(&mut schemas);
     add::<ErrorBody>(&mut schemas);

@@ -2,6 +2,7 @@
 
 use super::access::{Caller, Role};
 use super::answer;
+use crate::cache::Cache;
 use crate::directory::refusal::Refusal;
 use crate::gateway::Gateway;
 use crate::policy::Policy;
@@ -45,7 +46,9 @@ async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
 }
 
 async fn metrics(State(gateway): State<Arc<Gateway>>) -> impl IntoResponse {
-    let text = gateway.alerts.metrics() + &gateway.ledger.totals().metrics();
+    let cache = gateway.cache.as_ref().map(Cache::metrics).unwrap_or_default();
+    // The last one ends with the line that ends all.
+    let text = gateway.alerts.metrics() + &cache + &gateway.ledger.totals().metrics();
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
 }
 

@@ -3,7 +3,7 @@
 use super::access::Role;
 use super::call::Call;
 use super::resources::ApiResource;
-use super::{audit, keys, me, resources, spend, standings};
+use super::{audit, cache, keys, me, resources, spend, standings};
 use crate::directory::log::Kind;
 use crate::directory::refusal::Refusal;
 use crate::policy::identity::{Key, Organization, Team, User};
@@ -100,6 +100,7 @@ pub(super) fn all() -> Vec<Route> {
     resource::<Limit>(&mut routes, ["/limits", "/limits/{name}"], READERS, ADMINS);
     routes.extend(of_keys());
     routes.extend([standings_route(), spend_route(), audit_route()]);
+    routes.extend(of_cache());
     routes.push(Route {
         summary: "Who calls, and their key if they have shown one".to_owned(),
         ..route(Method::GET, "/me", "get_me", EVERYBODY, "Me", |call| Box::pin(me::get(call)))
@@ -247,6 +248,33 @@ fn spend_route() -> Route {
         refusals: &[422],
         ..route(Method::GET, "/spend", "get_spend", READERS_AND_TEAMS, "Spend", get)
     }
+}
+
+fn of_cache() -> [Route; 2] {
+    let query = vec![
+        Parameter { name: "entry", ..text("Only the answer of this id") },
+        Parameter { name: "scope", ..text("Only those of this scope, such as key:NAME or team:NAME") },
+        Parameter { name: "model", ..text("Only those of requests for this model") },
+        Parameter { name: "tag", ..text("Only those of requests with this tag") },
+    ];
+    [
+        Route {
+            summary: "Forgets cached answers: all, or those that match all that is given".to_owned(),
+            query,
+            refusals: &[404],
+            ..route(Method::DELETE, "/cache", "purge_cache", ADMINS, "Purged", |call| {
+                Box::pin(cache::purge(call))
+            })
+        },
+        Route {
+            summary: "Says what a cached answer was worth; a wrong one is forgotten".to_owned(),
+            body: Body::Json("Feedback".to_owned()),
+            refusals: &[404],
+            ..route(Method::POST, "/cache/feedback", "judge_cached", ADMINS, "Purged", |call| {
+                Box::pin(cache::feedback(call))
+            })
+        },
+    ]
 }
 
 fn audit_route() -> Route {

@@ -97,6 +97,7 @@ impl Reader<'_> {
                 "keys is missing: without a key, and without admins who could make one, nobody can use the gateway",
             );
         }
+        let cache = fields.get("cache").and_then(|node| self.cache(node, &known.models));
         let jwt = fields.get("jwt").and_then(|node| self.jwt(node));
         let passthrough =
             fields.get("passthrough").and_then(|node| self.one_of(node, "provider", &provider_names));
@@ -138,6 +139,7 @@ impl Reader<'_> {
             directory,
             admins,
             alerts,
+            cache,
             key_checksum,
             store,
             folder,
@@ -303,7 +305,7 @@ impl Reader<'_> {
         let url = url_node.and_then(|node| self.text(node));
         let prefix = fields.get("prefix").and_then(|node| self.text(node));
         let timeout = fields.get("timeout").and_then(|node| self.duration(node));
-        let lease_percent = fields.get("lease_percent").and_then(|node| self.lease_percent(node));
+        let lease_percent = fields.get("lease_percent").and_then(|node| self.percent(node, 1..=50));
         fields.finish(problems);
         if url_node.is_none() && (prefix.is_some() || timeout.is_some() || lease_percent.is_some()) {
             problems.add(node, "prefix, timeout and lease_percent are for redis");

@@ -4,6 +4,7 @@
 
 mod admins;
 mod alerts;
+mod cache;
 mod directory;
 pub mod document;
 pub mod environment;
@@ -12,6 +13,7 @@ mod load;
 mod prices;
 mod values;
 
+pub use cache::{CacheSettings, Scope};
 pub use jwt::{ClaimNames, Jwks, Jwt};
 pub(crate) use load::hex_digest;
 pub use load::{load, read};
@@ -52,6 +54,8 @@ pub struct Config {
     pub admins: Vec<Admin>,
     /// Who is told of limits.
     pub alerts: Vec<Target>,
+    /// How answers are cached; `None`: they are not.
+    pub cache: Option<CacheSettings>,
     /// The secret of the checksum in generated keys.
     pub key_checksum: Option<SecretText>,
     /// Where counters are kept.

@@ -3,6 +3,7 @@
 use super::document::{Node, Problems, Value, unknown};
 use super::environment::Environment;
 use crate::money;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Reads scalars of one file: resolves `${NAME}` and reports what is wrong.
@@ -56,11 +57,10 @@ impl Reader<'_> {
         self.parsed(node, "a whole number", |text| text.replace('_', "").parse().ok())
     }
 
-    /// A share of 1 to 50 in a hundred.
-    pub(super) fn lease_percent(&self, node: &Node) -> Option<u8> {
-        self.parsed(node, "a whole number from 1 to 50", |text| {
-            text.parse().ok().filter(|percent| (1..=50).contains(percent))
-        })
+    /// A share in a hundred.
+    pub(super) fn percent(&self, node: &Node, range: RangeInclusive<u8>) -> Option<u8> {
+        let wanted = format!("a whole number from {} to {}", range.start(), range.end());
+        self.parsed(node, &wanted, |text| text.parse().ok().filter(|percent| range.contains(percent)))
     }
 
     pub(super) fn refusal_status(&self, node: &Node) -> Option<u16> {

@@ -1,9 +1,11 @@
 //! The request as Envoy shows it to decide: headers that the filters have set.
 
+use crate::cache::Control;
 use crate::policy::Question;
 use envoy_types::pb::envoy::config::core::v3::HeaderValue;
 use envoy_types::pb::envoy::service::ext_proc::v3::HttpHeaders;
 use std::borrow::Cow;
+use weirgate_contract::handover::Asked;
 use weirgate_contract::request_header as header;
 use weirgate_dialect::{Dialect, Operation};
 
@@ -40,6 +42,8 @@ pub(super) struct Headers {
     tags: Option<String>,
     pub(super) probe: Option<String>,
     pub(super) chain: Option<String>,
+    asked: Option<String>,
+    cache_control: Option<String>,
 }
 
 impl Headers {
@@ -64,11 +68,23 @@ impl Headers {
                 header::TAGS => &mut read.tags,
                 header::PROBE => &mut read.probe,
                 header::CHAIN => &mut read.chain,
+                header::ASKED => &mut read.asked,
+                header::CACHE_CONTROL => &mut read.cache_control,
                 _ => continue,
             };
             *field = Some(value(entry).into_owned());
         }
         read
+    }
+
+    /// What is asked for, where answers are cached and this one can be.
+    pub(super) fn asked(&self) -> Option<Asked> {
+        serde_json::from_str(self.asked.as_deref()?).ok()
+    }
+
+    /// What the client wants of the cache.
+    pub(super) fn cache_control(&self) -> Control {
+        Control::parse(self.cache_control.as_deref().unwrap_or_default())
     }
 
     pub(super) fn question(&self) -> Question {

@@ -1,80 +1,96 @@
 //! decide: whether a request may pass, and where it goes. Headers in, one message out; and what follows of streams that have to be
 //! metered.
 
-mod cost;
+mod cached;
+mod follow;
 mod headers;
 mod limits;
 mod meter;
 mod reply;
 mod standing;
 
-pub(crate) use reply::set_header;
+pub(crate) use reply::{patience, set_header};
 
+use crate::cache::fill::Fill;
+use crate::cache::{Hit, Outcome, Waiting, replay};
+use crate::config::Config;
 use crate::gateway::Gateway;
 use crate::handover;
 use crate::money::dollars;
 use crate::policy::Question;
 use crate::policy::plan::Plan;
 use crate::record::Subject;
-use crate::store::{Amounts, Ask, Outcome, Used};
-use cost::Cost;
+use crate::store::{self, Amounts, Ask, Refused, Standing, Used};
+use cached::{Looked, Turn};
 use envoy_types::pb::envoy::service::ext_proc::v3::{
     ProcessingRequest, ProcessingResponse, processing_request,
 };
+pub(crate) use follow::Follow;
 use headers::Headers;
 use meter::Meter;
 use standing::Told;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use weirgate_contract::handover::Decision;
 use weirgate_contract::metadata;
 use weirgate_dialect::Operation;
 use weirgate_dialect::error::{ClientError, ErrorKind};
 
-/// What decide has to do with the answer of a request. Of most it never sees anything.
+/// What decide says to the first message of a request.
 #[derive(Debug)]
-pub(crate) enum Follow {
-    /// A stream that may outgrow what was reserved for it.
-    Meter(Box<Meter>),
-    /// A plain answer whose cost the client is to be told.
-    Cost(Cost),
+pub(crate) enum Step {
+    /// This, and what it has to do with the answer.
+    Answer(Spoken, Option<Follow>),
+    /// Nothing yet: the answer to another request will do for this one.
+    Wait(Box<Wait>),
 }
 
-impl Follow {
-    /// Answers one message of Envoy.
-    pub(crate) async fn answer(
-        &mut self,
-        gateway: &Gateway,
-        message: ProcessingRequest,
-    ) -> Option<ProcessingResponse> {
-        match self {
-            Self::Meter(meter) => meter.answer(gateway, message).await,
-            Self::Cost(cost) => cost.answer(gateway, message),
-        }
-    }
+/// What decide says to a request.
+#[derive(Debug)]
+pub(crate) struct Spoken {
+    /// One message, or the head of an answer and its parts.
+    pub(crate) messages: Vec<ProcessingResponse>,
+    /// What lies between two of them.
+    pub(crate) pause: Duration,
+}
 
-    /// Whether nothing more is to be said about this answer.
-    pub(crate) fn has_ended(&self) -> bool {
-        match self {
-            Self::Meter(meter) => meter.has_ended(),
-            Self::Cost(_) => false,
+impl Spoken {
+    fn once(message: ProcessingResponse) -> Self {
+        Self { messages: vec![message], pause: Duration::ZERO }
+    }
+}
+
+/// A request that waits for the answer to another.
+#[derive(Debug)]
+pub(crate) struct Wait {
+    headers: Headers,
+    waiting: Waiting,
+    /// How long it waits at most.
+    pub(crate) limit: Duration,
+}
+
+impl Wait {
+    /// Waits, and then decides.
+    pub(crate) async fn finish(self, gateway: &Gateway) -> (Spoken, Option<Follow>) {
+        let landed = tokio::time::timeout(self.limit, self.waiting.landed()).await.ok().flatten();
+        match decide(gateway, self.headers, Turn::AfterWaiting(landed)).await {
+            Step::Answer(spoken, follow) => (spoken, follow),
+            // Nobody waits twice.
+            Step::Wait(_) => (Spoken::once(reply::nothing()), None),
         }
     }
 }
 
 /// Answers the message that Envoy sends for a request. It is the only one, but for answers that are to be followed.
-pub(crate) async fn answer(
-    gateway: &Gateway,
-    message: &ProcessingRequest,
-) -> (ProcessingResponse, Option<Follow>) {
+pub(crate) async fn answer(gateway: &Gateway, message: &ProcessingRequest) -> Step {
     let Some(processing_request::Request::RequestHeaders(headers)) = &message.request else {
-        return (reply::nothing(), None);
+        return Step::Answer(Spoken::once(reply::nothing()), None);
     };
     let mut headers = Headers::read(headers);
     headers.claims = handover::claims(message.metadata_context.as_ref());
-    decide(gateway, &headers).await
+    decide(gateway, headers, Turn::First).await
 }
 
-async fn decide(gateway: &Gateway, headers: &Headers) -> (ProcessingResponse, Option<Follow>) {
+async fn decide(gateway: &Gateway, headers: Headers, turn: Turn) -> Step {
     let question = headers.question();
     let mut decision = Decision {
         id: headers.id.clone().unwrap_or_else(|| uuid::Uuid::now_v7().simple().to_string()),
@@ -82,21 +98,41 @@ async fn decide(gateway: &Gateway, headers: &Headers) -> (ProcessingResponse, Op
         input_tokens: question.input_tokens,
         ..Decision::default()
     };
-    let answer = if question.operation == Operation::Probe {
+    let admitted = if question.operation == Operation::Probe {
         let chain = gateway.probe.answer(headers.probe.as_deref(), headers.chain.as_deref());
         decision = Decision::default();
-        chain.map(|chain| (reply::probe(&chain), None)).ok_or_else(|| not_found().into())
+        chain.map(|chain| Admitted::answer(reply::probe(&chain))).ok_or_else(|| not_found().into())
     } else {
-        admit(gateway, &question, &mut decision).await
+        admit(gateway, &headers, &question, turn, &mut decision).await
     };
-    answer.unwrap_or_else(|Refusal { error, told }| {
-        decision.refused = error.code.to_owned();
-        let status = match error.kind {
-            ErrorKind::BudgetExceeded => gateway.policy.load().config().budget_status,
-            _ => error.status(),
-        };
-        (reply::refuse(question.dialect, status, &error, &decision, &told), None)
-    })
+    match admitted {
+        Ok(Admitted::Answer(spoken, follow)) => Step::Answer(spoken, follow),
+        Ok(Admitted::Wait(waiting)) => {
+            let limit = gateway.policy.load().config().timeouts.silence;
+            Step::Wait(Box::new(Wait { headers, waiting, limit }))
+        }
+        Err(Refusal { error, told }) => {
+            decision.refused = error.code.to_owned();
+            let status = match error.kind {
+                ErrorKind::BudgetExceeded => gateway.policy.load().config().budget_status,
+                _ => error.status(),
+            };
+            let reply = reply::refuse(question.dialect, status, &error, &decision, &told);
+            Step::Answer(Spoken::once(reply), None)
+        }
+    }
+}
+
+/// What comes of a request that is not refused.
+enum Admitted {
+    Answer(Spoken, Option<Follow>),
+    Wait(Waiting),
+}
+
+impl Admitted {
+    fn answer(reply: ProcessingResponse) -> Self {
+        Self::Answer(Spoken::once(reply), None)
+    }
 }
 
 /// Why a request does not pass, and what its client is told of its limits.
@@ -111,23 +147,42 @@ impl From<ClientError> for Refusal {
     }
 }
 
-/// Checks whose a request is and what it may, and takes what it needs from every limit.
+/// Checks whose a request is and what it may, and answers it from the cache or takes what it needs from every limit.
 async fn admit(
     gateway: &Gateway,
+    headers: &Headers,
     question: &Question,
+    turn: Turn,
     decision: &mut Decision,
-) -> Result<(ProcessingResponse, Option<Follow>), Refusal> {
+) -> Result<Admitted, Refusal> {
     let policy = gateway.policy.load_full();
     let caller = policy.authenticate(question, seconds(SystemTime::now()))?;
     decision.key.clone_from(&caller.principal.key);
     if question.operation == Operation::Models {
-        return Ok((reply::models(question.dialect, policy.models(&caller), decision), None));
+        return Ok(Admitted::answer(reply::models(question.dialect, policy.models(&caller), decision)));
     }
     let predicted = gateway.ledger.predictor.tokens(&caller.principal.key, &question.model);
     let predicted = predicted.unwrap_or(policy.config().default_output_tokens);
     let subject = Subject { principal: caller.principal.clone(), model: question.model.clone() }.write();
     let mut without: Vec<String> = Vec::new();
     let mut plans = policy.plans(question, &caller, predicted, &without)?;
+    let looked = match plans.first() {
+        Some(plan) => cached::look(gateway, headers, question, &caller.principal, plan, &turn).await?,
+        None => Looked::Bypass,
+    };
+    let (outcome, keeps) = match looked {
+        Looked::Hit(hit) => {
+            if let Some(answered) =
+                from_cache(gateway, question, &plans, &hit, subject.clone(), decision).await?
+            {
+                return Ok(answered);
+            }
+            (Outcome::Miss, None)
+        }
+        Looked::Wait(waiting) => return Ok(Admitted::Wait(waiting)),
+        Looked::Miss(request, leading) => (Outcome::Miss, Some((request, leading))),
+        Looked::Bypass => (Outcome::Bypass, None),
+    };
     let (number, standings) = loop {
         let ask = Ask {
             id: decision.id.clone(),
@@ -135,13 +190,9 @@ async fn admit(
             subject: subject.clone(),
             lifetime: gateway.lifetime,
         };
-        let outcome = gateway.store.reserve(ask).await.map_err(|error| {
-            tracing::error!(%error, "a request was refused");
-            limits::no_store()
-        })?;
-        let refused = match outcome {
-            Outcome::Granted { alternative, standings } => break (alternative, standings),
-            Outcome::Refused(refused) => refused,
+        let refused = match reserve(gateway, ask).await? {
+            Ok(granted) => break granted,
+            Err(refused) => refused,
         };
         // Where a provider's own limit is in the way, the others are left.
         let in_the_way =
@@ -176,12 +227,83 @@ async fn admit(
     decision.reserved_micros = plan.amounts.micro_dollars;
     let mut told = standing::tell(&plan.claims, &standings);
     told.push((metadata::RESERVED, dollars(plan.amounts.micro_dollars)));
+    if let Some(cache) = &gateway.cache {
+        cache.counted(outcome, 0);
+        told.push((metadata::CACHE, outcome.as_str().to_owned()));
+    }
+    // The answer of another model than was asked for, or one with a cap that nobody asked for, is nobody else's.
+    let as_asked = plan.model == question.model && plan.output_cap.is_none();
+    let fill =
+        keeps.filter(|(request, _)| as_asked && request.control.stores()).and_then(|(request, leading)| {
+            let room = gateway.cache.as_ref()?.settings.max_entry_bytes;
+            let tags = &caller.principal.tags;
+            Some(Fill::new(request, question.dialect, &question.model, tags, leading, room))
+        });
     let meter = Meter::new(&decision.id, question.dialect, question.input_tokens, plan);
-    let tell_cost = || policy.config().cost_header && !question.stream && !question.model.is_empty();
-    let follow = meter.map(|meter| Follow::Meter(Box::new(meter)));
-    let follow =
-        follow.or_else(|| tell_cost().then(|| Follow::Cost(Cost::new(question.dialect, &question.model))));
-    Ok((reply::route(plan, decision, &told, follow.as_ref()), follow))
+    let follow = followed(policy.config(), question, meter, fill);
+    Ok(Admitted::Answer(Spoken::once(reply::route(plan, decision, &told, follow.as_ref())), follow))
+}
+
+/// What decide has to do with the answer.
+fn followed(
+    config: &Config,
+    question: &Question,
+    meter: Option<Meter>,
+    fill: Option<Fill>,
+) -> Option<Follow> {
+    if let Some(meter) = meter {
+        return Some(Follow::Meter(Box::new(meter)));
+    }
+    let tells_cost = config.cost_header && !question.stream && !question.model.is_empty();
+    if fill.is_none() && !tells_cost {
+        return None;
+    }
+    let model = question.model.clone();
+    let answer =
+        Box::new(follow::Answer { dialect: question.dialect, model, served: None, fill, tells_cost });
+    Some(if question.stream { Follow::Keep(answer) } else { Follow::Whole(answer) })
+}
+
+/// Answers with what was found; `None`: it cannot be read.
+async fn from_cache(
+    gateway: &Gateway,
+    question: &Question,
+    plans: &[Plan<'_>],
+    hit: &Hit,
+    subject: String,
+    decision: &mut Decision,
+) -> Result<Option<Admitted>, Refusal> {
+    let pace = gateway.cache.as_ref().and_then(|cache| cache.settings.tokens_per_second);
+    let paced = pace.is_some() && question.stream;
+    let answer = replay::answer(hit, question.dialect, question.stream, paced);
+    let (Some(answer), Some(plan)) = (answer, plans.last()) else { return Ok(None) };
+    let told = cached::charge(gateway, hit, plan, subject, decision).await?;
+    let spoken = match pace {
+        Some(pace) if paced => Spoken {
+            messages: reply::paced(answer, decision, &told),
+            pause: Duration::from_secs(1) / u32::try_from(pace).unwrap_or(u32::MAX).max(1),
+        },
+        _ => Spoken::once(reply::cached(answer, decision, &told)),
+    };
+    Ok(Some(Admitted::Answer(spoken, None)))
+}
+
+/// Asks the store: the number of the alternative and how its counters stand, or what refuses it.
+///
+/// # Errors
+/// The store cannot be used.
+async fn reserve(
+    gateway: &Gateway,
+    ask: Ask,
+) -> Result<Result<(usize, Vec<Standing>), Refused>, ClientError> {
+    match gateway.store.reserve(ask).await {
+        Ok(store::Outcome::Granted { alternative, standings }) => Ok(Ok((alternative, standings))),
+        Ok(store::Outcome::Refused(refused)) => Ok(Err(refused)),
+        Err(error) => {
+            tracing::error!(%error, "a request was refused");
+            Err(limits::no_store())
+        }
+    }
 }
 
 /// Gives back what was taken for a request that had ended before.

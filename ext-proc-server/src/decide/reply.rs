@@ -2,21 +2,24 @@
 
 use super::Follow;
 use super::standing::Told;
+use crate::cache::replay::{Answer, Body};
 use crate::policy::plan::Plan;
-use envoy_types::pb::envoy::config::core::v3::{HeaderValue, HeaderValueOption};
+use envoy_types::pb::envoy::config::core::v3::{HeaderMap, HeaderValue, HeaderValueOption};
 use envoy_types::pb::envoy::extensions::filters::http::ext_proc::v3::ProcessingMode;
 use envoy_types::pb::envoy::extensions::filters::http::ext_proc::v3::processing_mode::{
     BodySendMode, HeaderSendMode,
 };
 use envoy_types::pb::envoy::service::ext_proc::v3::body_mutation::Mutation;
 use envoy_types::pb::envoy::service::ext_proc::v3::{
-    BodyMutation, BodyResponse, CommonResponse, HeaderMutation, HeadersResponse, ImmediateResponse,
-    ProcessingResponse, StreamedBodyResponse, TrailersResponse, processing_response::Response,
+    BodyMutation, BodyResponse, CommonResponse, HeaderMutation, HeadersResponse, HttpHeaders,
+    ImmediateResponse, ProcessingResponse, StreamedBodyResponse, StreamedImmediateResponse, TrailersResponse,
+    processing_response::Response, streamed_immediate_response::Response as Part,
 };
 use envoy_types::pb::envoy::r#type::v3::HttpStatus;
-use envoy_types::pb::google::protobuf::{ListValue, Struct, Value, value::Kind};
+use envoy_types::pb::google::protobuf::{Duration as ProtoDuration, ListValue, Struct, Value, value::Kind};
 use serde_json::json;
 use std::collections::HashMap;
+use std::time::Duration;
 use weirgate_contract::handover::Decision;
 use weirgate_contract::{metadata, request_header};
 use weirgate_dialect::Dialect;
@@ -61,8 +64,9 @@ pub(super) fn route(
         let (body, trailers) = match follow {
             // Only in this mode may the service end an answer before its provider does.
             Follow::Meter(_) => (BodySendMode::FullDuplexStreamed, HeaderSendMode::Send),
+            Follow::Keep(_) => (BodySendMode::Streamed, HeaderSendMode::Skip),
             // Only in this mode may it change headers when it knows the body.
-            Follow::Cost(_) => (BodySendMode::Buffered, HeaderSendMode::Skip),
+            Follow::Whole(_) => (BodySendMode::Buffered, HeaderSendMode::Skip),
         };
         ProcessingMode {
             response_header_mode: HeaderSendMode::Send.into(),
@@ -79,12 +83,64 @@ pub(super) fn continue_response() -> ProcessingResponse {
     respond(Response::ResponseHeaders(HeadersResponse { response: None }), None)
 }
 
-/// Lets a whole answer pass, with one more header.
-pub(super) fn whole_body(header: Option<(&str, &str)>) -> ProcessingResponse {
+/// Lets a part of an answer pass, or a whole one with one more header.
+pub(super) fn pass_body(header: Option<(&str, &str)>) -> ProcessingResponse {
     let set_headers = header.map(|(name, value)| set_header(name, value)).into_iter().collect();
     let header_mutation = Some(HeaderMutation { set_headers, ..HeaderMutation::default() });
     let response = CommonResponse { header_mutation, ..CommonResponse::default() };
     respond(Response::ResponseBody(BodyResponse { response: Some(response) }), None)
+}
+
+/// Asks Envoy to wait so long.
+pub(crate) fn patience(limit: Duration) -> ProcessingResponse {
+    let seconds = i64::try_from(limit.as_secs()).unwrap_or(i64::MAX);
+    ProcessingResponse {
+        override_message_timeout: Some(ProtoDuration { seconds, nanos: 0 }),
+        ..ProcessingResponse::default()
+    }
+}
+
+/// Answers from the cache, at once.
+pub(super) fn cached(answer: Answer, decision: &Decision, told: &Told) -> ProcessingResponse {
+    let headers = cached_headers(&answer);
+    let body = match answer.body {
+        Body::Whole(body) => body,
+        Body::Paced(events) => events.concat(),
+    };
+    immediate(200, headers, body, "cached", decision, told)
+}
+
+/// Answers from the cache with one part after another: the messages in their order.
+pub(super) fn paced(answer: Answer, decision: &Decision, told: &Told) -> Vec<ProcessingResponse> {
+    let mut headers: Vec<HeaderValue> = vec![header(":status", "200")];
+    headers.extend(cached_headers(&answer).into_iter().filter_map(|option| option.header));
+    let events = match answer.body {
+        Body::Whole(body) => vec![body],
+        Body::Paced(events) => events,
+    };
+    let streamed = |part| {
+        let part = StreamedImmediateResponse { response: Some(part) };
+        respond(Response::StreamedImmediateResponse(part), None)
+    };
+    let head = HttpHeaders { headers: Some(HeaderMap { headers }), ..HttpHeaders::default() };
+    let mut head = streamed(Part::HeadersResponse(head));
+    head.dynamic_metadata = Some(fields([told_record(decision, told)]));
+    let last = events.len().saturating_sub(1);
+    let parts = events.into_iter().enumerate().map(|(number, event)| {
+        let end_of_stream = number == last;
+        streamed(Part::BodyResponse(StreamedBodyResponse {
+            body: event.into_bytes(),
+            end_of_stream,
+            ..StreamedBodyResponse::default()
+        }))
+    });
+    std::iter::once(head).chain(parts).collect()
+}
+
+fn cached_headers(answer: &Answer) -> Vec<HeaderValueOption> {
+    let kind = set_header("content-type", answer.content_type);
+    let others = answer.headers.iter().map(|(name, value)| set_header(name, value));
+    std::iter::once(kind).chain(others).collect()
 }
 
 /// Lets the trailers of an answer pass.
@@ -183,14 +239,14 @@ fn told_record(decision: &Decision, told: &Told) -> (&'static str, Value) {
 pub(crate) fn set_header(name: &str, value: &str) -> HeaderValueOption {
     use envoy_types::pb::envoy::config::core::v3::header_value_option::HeaderAppendAction;
     HeaderValueOption {
-        header: Some(HeaderValue {
-            key: name.to_owned(),
-            raw_value: value.as_bytes().to_vec(),
-            ..HeaderValue::default()
-        }),
+        header: Some(header(name, value)),
         append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into(),
         ..HeaderValueOption::default()
     }
+}
+
+fn header(name: &str, value: &str) -> HeaderValue {
+    HeaderValue { key: name.to_owned(), raw_value: value.as_bytes().to_vec(), ..HeaderValue::default() }
 }
 
 fn fields<const N: usize>(entries: [(&str, Value); N]) -> Struct {

@@ -99,7 +99,7 @@ fn route(config: &Config, clusters: &[Cluster]) -> Value {
 
 /// What clients are told besides the answer.
 fn told_headers() -> Vec<Value> {
-    let limits = response_header::LIMITS
+    let limits = response_header::TOLD
         .iter()
         .map(|(name, key)| set_header(name, &format!("%DYNAMIC_METADATA({}:{key})%", metadata::NAMESPACE)));
     std::iter::once(set_header(response_header::ATTEMPTS, "%UPSTREAM_REQUEST_ATTEMPT_COUNT%"))
@@ -116,6 +116,8 @@ fn decide(config: &Config) -> Value {
             "grpc_service": grpc_service(&[]),
             "failure_mode_allow": config.on_service_failure == ServiceFailure::Pass,
             "message_timeout": MESSAGE_TIMEOUT,
+            // For who waits for the answer to another request.
+            "max_message_timeout": seconds(config.timeouts.request),
             "processing_mode": {
                 "request_header_mode": "SEND",
                 "response_header_mode": "SKIP",
@@ -126,7 +128,8 @@ fn decide(config: &Config) -> Value {
             "status_on_error": {"code": "ServiceUnavailable"},
             // Only what decide reads goes over the wire.
             "forward_rules": {"allowed_headers": {"patterns": [
-                {"prefix": request_header::PREFIX}, {"exact": ":method"}, {"exact": "content-type"},
+                {"prefix": request_header::PREFIX}, {"exact": ":method"}, {"exact": ":status"}, {"exact": "content-type"},
+                {"exact": request_header::CACHE_CONTROL},
             ]}},
             "mutation_rules": {"allow_envoy": {"value": true}},
             "metadata_options": {

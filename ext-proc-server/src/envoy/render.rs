@@ -92,7 +92,11 @@ impl Filter {
                 ..ProviderSelect::default()
             }),
             Self::PromptGuard => json!(config.guard),
-            Self::TokenCounter => json!(TokenCounter { models: tokenizers(config), include_usage: true }),
+            Self::TokenCounter => json!(TokenCounter {
+                models: tokenizers(config),
+                include_usage: true,
+                fingerprint: config.cache.is_some(),
+            }),
         }
     }
 

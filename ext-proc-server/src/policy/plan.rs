@@ -39,6 +39,16 @@ pub struct Slice {
 }
 
 impl Plan<'_> {
+    /// The same claims for a request that costs something else.
+    pub fn costing(&self, amounts: Amounts) -> Self {
+        let mut plan = self.clone();
+        for Ruled { claim, .. } in &mut plan.claims {
+            claim.amount = taken(claim.measure, &amounts);
+        }
+        plan.amounts = amounts;
+        plan
+    }
+
     /// What a store is asked for.
     pub fn alternative(&self) -> Alternative {
         Alternative {

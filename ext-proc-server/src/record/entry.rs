@@ -148,6 +148,7 @@ impl Entry {
             details => details.to_owned(),
         };
         let error = error.or_else(|| (self.status >= 400).then(failed));
+        let cached = self.decision.cached.clone().unwrap_or_default();
         Line {
             time_ms: self.start.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64,
             id: self.id().to_owned(),
@@ -167,6 +168,9 @@ impl Entry {
             complete: counted.complete,
             cost_micros: 0,
             broken_attempts_micros: 0,
+            cache: cached.kind,
+            cache_entry: cached.entry,
+            saved_micros: cached.saved_micros,
             reserved_micros: self.decision.reserved_micros,
             latency_ms: millis(self.duration),
             first_byte_ms: self.first_byte.map(millis),

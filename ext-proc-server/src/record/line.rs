@@ -52,6 +52,15 @@ pub struct Line {
     /// The part of that for attempts that broke off, whose providers may have generated an answer that nobody got.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub broken_attempts_micros: u64,
+    /// By what the cache found the answer: `exact` or `semantic`; empty: a provider gave it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub cache: String,
+    /// The id of the cached answer.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub cache_entry: String,
+    /// What asking a provider would have cost more, in micro-dollars.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub saved_micros: u64,
     /// What had been reserved for it, in micro-dollars.
     pub reserved_micros: u64,
     /// From the request's first byte to the answer's last, in milliseconds.
@@ -109,6 +118,9 @@ impl Line {
             complete: false,
             cost_micros: 0,
             broken_attempts_micros: 0,
+            cache: String::new(),
+            cache_entry: String::new(),
+            saved_micros: 0,
             reserved_micros: 0,
             latency_ms: 0.0,
             first_byte_ms: None,

@@ -80,6 +80,9 @@ async fn one(gateway: &Gateway, entry: Entry, broken: Vec<Broken>) -> Line {
         line.usage.output += entry.underway(&line.usage).min(entry.unseen(&line.usage));
     }
     line.cost_micros = cost(&line.usage, if unknown { "" } else { &line.tier });
+    if let Some(cached) = &entry.decision.cached {
+        line.cost_micros = cached.charge_micros;
+    }
     let attempts = of_broken(&policy, &entry, broken);
     line.broken_attempts_micros = attempts.micro_dollars;
     line.cost_micros = line.cost_micros.saturating_add(attempts.micro_dollars);

@@ -115,6 +115,16 @@ pub trait Filter: Sized + 'static {
     }
 }
 
+/// Bytes in lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a text never fails.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
 /// Reads a filter's configuration. Empty text is the default configuration.
 ///
 /// # Errors

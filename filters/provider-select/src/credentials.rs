@@ -1,8 +1,8 @@
 //! The client's key, which leaves this filter only as a digest.
 
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
 use weirgate_contract::request_header::CREDENTIALS;
+use weirgate_filter_host::hex;
 
 /// The first key among the headers in which SDKs send one.
 pub(crate) fn key(headers: &[(String, String)]) -> Option<&str> {
@@ -15,11 +15,7 @@ pub(crate) fn key(headers: &[(String, String)]) -> Option<&str> {
 
 /// The SHA-256 of a key, in lower-case hexadecimal.
 pub(crate) fn digest(key: &str) -> String {
-    let mut hex = String::with_capacity(64);
-    for byte in Sha256::digest(key.as_bytes()) {
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
+    hex(&Sha256::digest(key.as_bytes()))
 }
 
 /// The token of a bearer credential. The scheme's name is case-insensitive (RFC 9110, section 11.1).

@@ -23,6 +23,7 @@ weirgate_filter_host::export_filter!(TokenCounter);
 pub struct Shared {
     models: BTreeMap<String, Counting>,
     include_usage: bool,
+    fingerprint: bool,
 }
 
 impl Shared {
@@ -48,7 +49,7 @@ impl Filter for TokenCounter {
     fn configure(config: Self::Config) -> Result<Shared, String> {
         let models: BTreeMap<_, _> =
             config.models.into_iter().map(|(model, tokenizer)| (model, counting(tokenizer))).collect();
-        Ok(Shared { models, include_usage: config.include_usage })
+        Ok(Shared { models, include_usage: config.include_usage, fingerprint: config.fingerprint })
     }
 
     /// Builds the encodings' tables, which take a tenth of a second and about 50 MiB each.

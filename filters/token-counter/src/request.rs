@@ -1,9 +1,11 @@
 //! The prompt: counted, and made to ask for usage.
 
 use crate::Shared;
+use weirgate_contract::handover::Asked;
 use weirgate_contract::request_header as header;
+use weirgate_dialect::cached::fingerprint;
 use weirgate_dialect::{Dialect, Operation, head, prompt};
-use weirgate_filter_host::{Flow, Host, edit_request, refuse, tell_refusal};
+use weirgate_filter_host::{Flow, Host, edit_request, hex, refuse, tell_refusal};
 use weirgate_tokens::chat;
 use weirgate_tokens::encoding::Encoding;
 use weirgate_tokens::family::Counting;
@@ -56,11 +58,34 @@ impl Prompt {
         self.counting = shared.counting(&model);
         self.tokens = chat::count(&read, self.counting);
         host.set_request_header(header::INPUT_TOKENS, Some(&self.tokens.to_string()));
+        if shared.fingerprint {
+            tell_asked(host, operation, &body);
+        }
         let edit = head.filter(|head| ask && head.stream).and_then(|head| head.ask_for_usage(&body));
         if let Some(edit) = edit {
             edit_request(host, body, edit);
             self.usage_is_ours = true;
         }
         Flow::Continue
+    }
+}
+
+/// Headers that shape an answer.
+const SHAPING: [&str; 3] = ["anthropic-version", "anthropic-beta", "openai-beta"];
+
+/// Tells decide what the request asks for. One that cannot be told from others is not cached.
+fn tell_asked(host: &dyn Host, operation: Operation, body: &[u8]) {
+    let headers = SHAPING.map(|name| (name, host.request_header(name).unwrap_or_default()));
+    let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let Some(print) = fingerprint(operation, body, &headers) else { return };
+    let asked = Asked {
+        digest: hex(&print.digest),
+        context: hex(&print.context),
+        question: print.question,
+        deterministic: print.deterministic,
+        tools: print.tools,
+    };
+    if let Ok(json) = serde_json::to_string(&asked) {
+        host.set_request_header(header::ASKED, Some(&json));
     }
 }

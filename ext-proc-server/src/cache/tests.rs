@@ -1,0 +1,225 @@
+use super::*;
+use crate::config::Scope;
+use crate::policy::Question;
+use crate::policy::identity::Principal;
+use weirgate_contract::handover::Asked;
+use weirgate_dialect::{Dialect, Operation};
+
+fn settings() -> CacheSettings {
+    CacheSettings {
+        ttl: Duration::from_secs(60),
+        stale: Duration::from_secs(60),
+        scope: Scope::Key,
+        any_temperature: false,
+        models: Vec::new(),
+        charge_percent: 0,
+        tokens_per_second: None,
+        max_bytes: 1 << 20,
+        max_entry_bytes: 1 << 16,
+        timeout: Duration::from_secs(1),
+    }
+}
+
+fn question() -> Question {
+    Question {
+        dialect: Dialect::OpenAi,
+        operation: Operation::ChatCompletions,
+        changes: true,
+        stream: false,
+        model: "m".to_owned(),
+        provider: None,
+        key_digest: None,
+        claims: None,
+        source: None,
+        end_user: String::new(),
+        tags: Vec::new(),
+        tier: String::new(),
+        input_tokens: 1,
+        max_tokens: None,
+        choices: 1,
+    }
+}
+
+fn asked(digest: &str) -> Asked {
+    Asked { digest: digest.to_owned(), deterministic: true, ..Asked::default() }
+}
+
+fn principal(key: &str, team: &str) -> Principal {
+    Principal { key: key.to_owned(), team: team.to_owned(), ..Principal::default() }
+}
+
+fn request(control: &str) -> Request {
+    let order = ["openai/m".to_owned()];
+    let control = Control::parse(control);
+    Request::new(&settings(), Some(&asked("d")), control, &question(), &principal("k", ""), &order).unwrap()
+}
+
+fn entry(key: &str, created_ms: u64) -> Arc<Entry> {
+    Arc::new(Entry {
+        id: format!("id of {key}"),
+        key: key.to_owned(),
+        scope: "key:k".to_owned(),
+        dialect: Dialect::OpenAi,
+        model: "m".to_owned(),
+        tags: vec!["t".to_owned()],
+        created_ms,
+        cost_micros: 7,
+        answer: "{}".to_owned(),
+    })
+}
+
+fn ago(seconds: u64) -> u64 {
+    now_ms() - seconds * 1_000
+}
+
+#[test]
+fn an_answer_is_shared_with_nobody_to_whom_it_does_not_belong() {
+    let key = |settings: &CacheSettings, principal: &Principal, question: &Question, order: &[&str]| {
+        let order: Vec<String> = order.iter().map(|name| (*name).to_owned()).collect();
+        let control = Control::default();
+        Request::new(settings, Some(&asked("d")), control, question, principal, &order).unwrap().key
+    };
+    let same = key(&settings(), &principal("k", "red"), &question(), &["a", "b"]);
+    assert_eq!(same, key(&settings(), &principal("k", "blue"), &question(), &["a", "b"]));
+    assert_ne!(same, key(&settings(), &principal("other", "red"), &question(), &["a", "b"]));
+    assert_ne!(same, key(&settings(), &principal("k", "red"), &question(), &["b", "a"]));
+    assert_ne!(same, key(&settings(), &principal("k", "red"), &question(), &["ab"]));
+    for changed in [
+        Question { model: "other".to_owned(), ..question() },
+        Question { dialect: Dialect::Anthropic, ..question() },
+    ] {
+        assert_ne!(same, key(&settings(), &principal("k", "red"), &changed, &["a", "b"]));
+    }
+    let by = |scope, key_name: &str, team: &str| {
+        key(&CacheSettings { scope, ..settings() }, &principal(key_name, team), &question(), &[])
+    };
+    assert_eq!(by(Scope::Team, "one", "red"), by(Scope::Team, "other", "red"));
+    assert_ne!(by(Scope::Team, "one", "red"), by(Scope::Team, "one", "blue"));
+    // Keys without a team share with nobody.
+    assert_ne!(by(Scope::Team, "one", ""), by(Scope::Team, "other", ""));
+    assert_eq!(by(Scope::Shared, "one", "red"), by(Scope::Shared, "other", "blue"));
+    let user = |end_user: &str| {
+        let whose = Principal { end_user: end_user.to_owned(), ..principal("k", "") };
+        key(&CacheSettings { scope: Scope::EndUser, ..settings() }, &whose, &question(), &[])
+    };
+    assert_ne!(user("ann"), user("bob"));
+}
+
+#[test]
+fn what_need_not_come_out_the_same_is_cached_only_where_that_is_wanted() {
+    let random = Asked { deterministic: false, ..asked("d") };
+    let new = |settings: &CacheSettings, asked: Option<&Asked>| {
+        Request::new(settings, asked, Control::default(), &question(), &principal("k", ""), &[]).is_some()
+    };
+    assert!(new(&settings(), Some(&asked("d"))));
+    assert!(!new(&settings(), Some(&random)) && !new(&settings(), None));
+    assert!(new(&CacheSettings { any_temperature: true, ..settings() }, Some(&random)));
+    let others = CacheSettings { models: vec!["other".to_owned()], ..settings() };
+    assert!(!new(&others, Some(&asked("d"))));
+}
+
+#[tokio::test]
+async fn an_answer_is_given_until_it_is_too_old() {
+    let cache = Cache::open(settings(), None).unwrap();
+    let ask = request("");
+    cache.put(entry(&ask.key, ago(10))).await;
+    assert!(
+        matches!(cache.find(&ask, false).await, Found::Hit(hit) if !hit.stale && hit.age.as_secs() == 10)
+    );
+    assert!(matches!(cache.find(&request("max-age=5"), true).await, Found::Miss(_)));
+    assert!(matches!(cache.find(&request("no-cache"), false).await, Found::Miss(None)));
+    cache.put(entry(&ask.key, ago(130))).await;
+    assert!(matches!(cache.find(&ask, true).await, Found::Miss(None)));
+}
+
+#[tokio::test]
+async fn while_one_renews_a_stale_answer_others_are_given_it() {
+    let cache = Cache::open(settings(), None).unwrap();
+    let ask = request("");
+    cache.put(entry(&ask.key, ago(70))).await;
+    let Found::Miss(Some(leading)) = cache.find(&ask, false).await else { panic!("the first renews it") };
+    assert!(matches!(cache.find(&ask, false).await, Found::Hit(hit) if hit.stale));
+    leading.land(entry(&ask.key, ago(0)));
+    cache.put(entry(&ask.key, ago(0))).await;
+    assert!(matches!(cache.find(&ask, false).await, Found::Hit(hit) if !hit.stale));
+}
+
+#[tokio::test]
+async fn of_many_who_ask_at_once_one_gets_the_answer_for_all() {
+    let cache = Cache::open(settings(), None).unwrap();
+    let ask = request("");
+    let Found::Miss(Some(leading)) = cache.find(&ask, false).await else { panic!("the first leads") };
+    let mut waiting = Vec::new();
+    for _ in 0..500 {
+        let Found::Wait(wait) = cache.find(&ask, false).await else { panic!("the others wait") };
+        waiting.push(wait);
+    }
+    leading.land(entry(&ask.key, ago(0)));
+    for wait in waiting {
+        assert_eq!(wait.landed().await.unwrap().id, format!("id of {}", ask.key));
+    }
+}
+
+#[tokio::test]
+async fn who_waits_is_woken_when_there_will_be_no_answer() {
+    let cache = Cache::open(settings(), None).unwrap();
+    let ask = request("");
+    let Found::Miss(Some(leading)) = cache.find(&ask, false).await else { panic!("the first leads") };
+    let Found::Wait(wait) = cache.find(&ask, false).await else { panic!("the second waits") };
+    drop(leading);
+    assert_eq!(wait.landed().await, None);
+    assert!(matches!(cache.find(&ask, false).await, Found::Miss(Some(_))));
+}
+
+#[tokio::test]
+async fn answers_survive_a_restart_and_a_line_that_was_cut_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || Cache::open(settings(), Some(folder.path())).unwrap();
+    let cache = open();
+    cache.put(entry("one", ago(1))).await;
+    cache.put(entry("old", ago(1_000))).await;
+    cache.put(entry("forgotten", ago(1))).await;
+    cache.maintain().unwrap();
+    let which = Which { entry: Some("id of forgotten".to_owned()), ..Which::default() };
+    assert_eq!(cache.purge(&which).await.unwrap(), 1);
+    cache.maintain().unwrap();
+    drop(cache);
+    let file = folder.path().join(FILE);
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.clone() + &text[..text.len() / 3]).unwrap();
+    let cache = open();
+    assert!(cache.store.get("one").await.unwrap().is_some());
+    for gone in ["old", "forgotten"] {
+        assert_eq!(cache.store.get(gone).await.unwrap(), None, "{gone}");
+    }
+}
+
+#[tokio::test]
+async fn memory_stays_under_its_bound_and_too_large_answers_are_not_kept() {
+    let cache = Cache::open(CacheSettings { max_bytes: 100_000, ..settings() }, None).unwrap();
+    for number in 0..2_000 {
+        let answer = "x".repeat(1_000);
+        cache.put(Arc::new(Entry { answer, ..Entry::clone(&entry(&number.to_string(), ago(0))) })).await;
+    }
+    let size = cache.store.size();
+    assert!(size.bytes <= 100_000 && size.entries > 10, "{size:?}");
+    let answer = "x".repeat(1 << 17);
+    cache.put(Arc::new(Entry { answer, ..Entry::clone(&entry("large", ago(0))) })).await;
+    assert_eq!(cache.store.get("large").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn answers_are_forgotten_by_entry_scope_model_and_tag() {
+    let cache = Cache::open(settings(), None).unwrap();
+    let purge = async |which: Which| {
+        cache.put(entry("a", ago(0))).await;
+        cache.put(Arc::new(Entry { model: "n".to_owned(), ..Entry::clone(&entry("b", ago(0))) })).await;
+        cache.purge(&which).await.unwrap()
+    };
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(purge(Which { model: some("n"), ..Which::default() }).await, 1);
+    assert_eq!(purge(Which { tag: some("t"), ..Which::default() }).await, 2);
+    assert_eq!(purge(Which { scope: some("key:other"), ..Which::default() }).await, 0);
+    assert_eq!(purge(Which { scope: some("key:k"), model: some("m"), ..Which::default() }).await, 1);
+    assert_eq!(purge(Which::default()).await, 2);
+}

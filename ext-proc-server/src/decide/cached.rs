@@ -1,0 +1,117 @@
+//! What decide does with the cache: answers from it, or gives the answer of a provider to it.
+
+use super::headers::Headers;
+use super::standing::Told;
+use super::{Refusal, limits, standing};
+use crate::cache::{Entry, Found, Hit, Leading, Outcome, Request, Waiting};
+use crate::gateway::Gateway;
+use crate::money::dollars;
+use crate::policy::Question;
+use crate::policy::identity::Principal;
+use crate::policy::plan::Plan;
+use crate::store::{Alternative, Amounts, Ask};
+use std::sync::Arc;
+use std::time::Duration;
+use weirgate_contract::handover::{Cached, Decision};
+use weirgate_contract::metadata;
+use weirgate_dialect::error::{ClientError, ErrorKind};
+
+/// How often a request has come to decide.
+#[derive(Debug)]
+pub(super) enum Turn {
+    /// It has just come.
+    First,
+    /// It has waited for the answer to another, which is this one, or none.
+    AfterWaiting(Option<Arc<Entry>>),
+}
+
+/// What the cache has for a request.
+#[derive(Debug)]
+pub(super) enum Looked {
+    /// It is not asked.
+    Bypass,
+    Hit(Hit),
+    /// It has none, and may keep the one that comes.
+    Miss(Request, Option<Leading>),
+    Wait(Waiting),
+}
+
+/// Looks for an answer. `plan`: how the request would be answered without one.
+///
+/// # Errors
+/// 504 if the client wants nothing else and there is none.
+pub(super) async fn look(
+    gateway: &Gateway,
+    headers: &Headers,
+    question: &Question,
+    principal: &Principal,
+    plan: &Plan<'_>,
+    turn: &Turn,
+) -> Result<Looked, ClientError> {
+    let Some(cache) = &gateway.cache else { return Ok(Looked::Bypass) };
+    let (asked, control) = (headers.asked(), headers.cache_control());
+    let request = Request::new(&cache.settings, asked.as_ref(), control, question, principal, &plan.order);
+    let Some(request) = request else {
+        return if control.is_only_if_cached() { Err(not_cached()) } else { Ok(Looked::Bypass) };
+    };
+    if let Turn::AfterWaiting(Some(entry)) = turn {
+        return Ok(Looked::Hit(Hit { entry: entry.clone(), age: Duration::ZERO, stale: false }));
+    }
+    let alone = matches!(turn, Turn::AfterWaiting(None));
+    match cache.find(&request, alone).await {
+        Found::Hit(hit) => Ok(Looked::Hit(hit)),
+        _ if control.is_only_if_cached() => Err(not_cached()),
+        Found::Wait(waiting) => Ok(Looked::Wait(waiting)),
+        Found::Miss(leading) => Ok(Looked::Miss(request, leading)),
+    }
+}
+
+/// Counts a request that is answered from the cache: as a request, and at what is charged for it.
+///
+/// # Errors
+/// A limit refuses it, or limits cannot be checked.
+pub(super) async fn charge(
+    gateway: &Gateway,
+    hit: &Hit,
+    plan: &Plan<'_>,
+    subject: String,
+    decision: &mut Decision,
+) -> Result<Told, Refusal> {
+    let percent = gateway.cache.as_ref().map_or(0, |cache| cache.settings.charge_percent);
+    let cost = u128::from(hit.entry.cost_micros);
+    let charge_micros = u64::try_from((cost * u128::from(percent)).div_ceil(100)).unwrap_or(u64::MAX);
+    let amounts = Amounts { micro_dollars: charge_micros, requests: 1, ..Amounts::default() };
+    let plan = plan.costing(amounts);
+    let ask = Ask {
+        id: decision.id.clone(),
+        alternatives: vec![Alternative { amounts, ..plan.alternative() }],
+        subject,
+        lifetime: gateway.lifetime,
+    };
+    let standings = super::reserve(gateway, ask).await?.map_err(|refused| {
+        let told = standing::tell(&plan.claims, &refused.standings);
+        Refusal { error: limits::explain(&refused, Some(&plan)), told }
+    })?;
+    decision.reserved_micros = charge_micros;
+    decision.cached = Some(Cached {
+        kind: "exact".to_owned(),
+        entry: hit.entry.id.clone(),
+        charge_micros,
+        saved_micros: hit.entry.cost_micros.saturating_sub(charge_micros),
+    });
+    let mut told = standing::tell(&plan.claims, &standings.1);
+    told.push((metadata::RESERVED, dollars(charge_micros)));
+    if let Some(cache) = &gateway.cache {
+        let outcome = if hit.stale { Outcome::Stale } else { Outcome::Hit };
+        cache.counted(outcome, hit.entry.cost_micros.saturating_sub(charge_micros));
+    }
+    Ok(told)
+}
+
+fn not_cached() -> ClientError {
+    ClientError::new(
+        ErrorKind::Timeout,
+        "not_cached",
+        "the cache has no answer to this request, and it allows no other",
+    )
+}
