@@ -11,10 +11,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::Notify;
 use tokio_stream::wrappers::{TcpListenerStream, UnixListenerStream};
 
 /// How often expired reservations are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
+
+/// How long calls that are under way may take to end once the service is to stop. Envoy's log stream has no end of its own.
+const DRAIN: Duration = Duration::from_secs(3);
 
 /// How often the price file is looked at.
 const PRICE_FILE: Duration = Duration::from_secs(5);
@@ -79,13 +83,31 @@ impl Service {
         let operators = axum::serve(admin, router);
         let operators = tokio::spawn(operators.into_future());
         let router = Services::new(gateway.clone()).router();
-        let served = match grpc {
-            Grpc::Unix(listener) => {
-                router.serve_with_incoming_shutdown(UnixListenerStream::new(listener), stop).await
+        let stopped = Arc::new(Notify::new());
+        let stop = {
+            let stopped = stopped.clone();
+            async move {
+                stop.await;
+                stopped.notify_one();
             }
-            Grpc::Tcp(listener) => {
-                router.serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop).await
+        };
+        let serving = async {
+            match grpc {
+                Grpc::Unix(listener) => {
+                    router.serve_with_incoming_shutdown(UnixListenerStream::new(listener), stop).await
+                }
+                Grpc::Tcp(listener) => {
+                    router.serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop).await
+                }
             }
+        };
+        let drained = async {
+            stopped.notified().await;
+            tokio::time::sleep(DRAIN).await;
+        };
+        let served = tokio::select! {
+            served = serving => served,
+            () = drained => Ok(()),
         };
         sweeper.abort();
         prices.abort();

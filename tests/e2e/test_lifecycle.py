@@ -316,3 +316,10 @@ def test_check_shows_where_a_file_is_no_yaml(tmp_path):
 def test_check_is_content_with_the_configuration_of_these_tests(shared_gateway, tmp_path):
     checked = check(shared_gateway.config_file.read_text(), tmp_path, OPENAI_API_KEY="k", ANTHROPIC_API_KEY="k")
     assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_the_service_ends_when_told_to_while_envoy_is_connected(parts):
+    assert chat(parts, parts.new_key()).status_code == 200
+    parts.service.popen.terminate()
+    wait_until(lambda: parts.service.popen.poll() is not None, "the service has ended")
+    assert parts.service.popen.returncode == 0

@@ -64,6 +64,8 @@ pub mod response_header {
     pub const RESERVED: &str = "x-weirgate-reserved-usd";
     /// What a plain answer has cost, in dollars.
     pub const COST: &str = "x-weirgate-cost-usd";
+    /// The cap on generated tokens that the gateway has set, near a limit, for a request without one.
+    pub const OUTPUT_CAP: &str = "x-weirgate-output-cap";
     /// What the cache did: `hit`, `miss`, `stale` or `bypass`.
     pub const CACHE: &str = "x-weirgate-cache";
     /// By what a cached answer was found: `exact` or `semantic`.
@@ -77,7 +79,7 @@ pub mod response_header {
     /// A limit that is reached and refuses nothing.
     pub const WARNING: &str = "x-weirgate-warning";
     /// What clients are told besides the answer: each header, and the key of the metadata that it is taken from.
-    pub const TOLD: [(&str, &str); 12] = [
+    pub const TOLD: [(&str, &str); 13] = [
         ("x-ratelimit-limit-requests", crate::metadata::LIMIT_REQUESTS),
         ("x-ratelimit-remaining-requests", crate::metadata::REMAINING_REQUESTS),
         ("x-ratelimit-reset-requests", crate::metadata::RESET_REQUESTS),
@@ -90,6 +92,7 @@ pub mod response_header {
         (RESERVED, crate::metadata::RESERVED),
         (WARNING, crate::metadata::WARNING),
         (CACHE, crate::metadata::CACHE),
+        (OUTPUT_CAP, crate::metadata::OUTPUT_CAP),
     ];
     /// Fields of the request that the provider cannot take and that were left out.
     pub const DROPPED: &str = "x-weirgate-dropped-fields";
@@ -125,6 +128,8 @@ pub mod metadata {
     pub const WARNING: &str = "warning";
     /// The key in [`NAMESPACE`] of what the cache did for a request that a provider answers.
     pub const CACHE: &str = "cache";
+    /// The key in [`NAMESPACE`] of the cap that the gateway has set.
+    pub const OUTPUT_CAP: &str = "output_cap";
     /// The key in [`NAMESPACE`] of what was reserved, in dollars.
     pub const RESERVED: &str = "reserved";
     /// Where Envoy's filter for JSON Web Tokens puts what they say.

@@ -227,6 +227,9 @@ async fn admit(
     decision.reserved_micros = plan.amounts.micro_dollars;
     let mut told = standing::tell(&plan.claims, &standings);
     told.push((metadata::RESERVED, dollars(plan.amounts.micro_dollars)));
+    if let Some(cap) = plan.output_cap {
+        told.push((metadata::OUTPUT_CAP, cap.to_string()));
+    }
     if let Some(cache) = &gateway.cache {
         cache.counted(outcome, 0);
         told.push((metadata::CACHE, outcome.as_str().to_owned()));

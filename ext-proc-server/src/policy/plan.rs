@@ -70,6 +70,8 @@ struct Size {
     generous: bool,
 }
 
+/// Where not all that a model can generate fits, this part of it is tried next.
+const LESS: u64 = 8;
 /// A cap for models whose own is not known, in tokens.
 const GENEROUS_TOKENS: u64 = 16_384;
 
@@ -176,7 +178,7 @@ impl Policy {
             true => Bound::Meter,
             false => Bound::Cap,
         };
-        for size in sizes(question, bound, most, predicted) {
+        for size in sizes(question, bound, most, predicted, self.config.default_output_tokens) {
             let worst =
                 |price: &&Price| price.upper_bound(question.input_tokens, size.tokens, &question.tier);
             let micro_dollars = prices.iter().map(worst).max().unwrap_or(0);
@@ -325,8 +327,9 @@ enum Bound {
     Meter,
 }
 
-/// How much to reserve for the answer, in the order in which it is tried.
-fn sizes(question: &Question, bound: Bound, most: Option<u64>, predicted: u64) -> Vec<Size> {
+/// How much to reserve for the answer, in the order in which it is tried. In tokens: `most` that the model can generate, `predicted`
+/// that it is likely to, and what is `usual` where nothing is known.
+fn sizes(question: &Question, bound: Bound, most: Option<u64>, predicted: u64, usual: u64) -> Vec<Size> {
     let size = |tokens: u64| Size { tokens, cap: false, metered: false, generous: false };
     // A call without a model generates nothing; any other may generate until its cap.
     if question.model.is_empty() || !question.changes {
@@ -356,8 +359,13 @@ fn sizes(question: &Question, bound: Bound, most: Option<u64>, predicted: u64) -
     let mut sizes = vec![Size { generous: true, ..whole }];
     // Nearer to the limit less is reserved. A plain answer then gets a cap; of a stream the rest is taken as it goes on.
     let less = |tokens| Size { cap: bound == Bound::Cap, metered: bound == Bound::Meter, ..size(tokens) };
-    if bound == Bound::Cap && predicted.saturating_mul(4) < all {
-        sizes.push(Size { generous: true, ..less(predicted.saturating_mul(4)) });
+    if bound == Bound::Cap {
+        // Short answers before do not mean that this one is short: a cap is as large as fits, and small only at the very end.
+        let usual = usual.saturating_mul(question.choices).max(predicted.saturating_mul(4));
+        let large = (all / LESS).max(usual);
+        let generous = |tokens| Size { generous: true, ..less(tokens) };
+        sizes.extend([generous(large), generous(usual), less(usual)].into_iter().filter(|size| size.tokens < all));
+        sizes.dedup();
     }
     sizes.push(if predicted < all { less(predicted) } else { whole });
     sizes

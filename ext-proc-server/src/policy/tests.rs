@@ -248,12 +248,14 @@ fn without_a_cap_a_budget_reserves_what_the_model_can_generate_and_less_near_its
     let caller = caller(&policy, "key-of-everybody");
     let plans = policy.plans(&uncapped, &caller, 100, &[]).unwrap();
     let tokens: Vec<u64> = plans.iter().map(|plan| plan.amounts.output_tokens).collect();
-    assert_eq!(tokens[1..], [400, 100]);
-    assert!(tokens[0] > 4_000, "{tokens:?}");
+    assert_eq!(tokens, [16_384, 2_048, 1_024, 1_024, 100]);
     // Only where less is reserved than the model can generate has the provider to be told.
-    assert_eq!(plans[2].output_cap, Some(100));
-    assert_eq!(plans[2].order, ["openai/gpt-4o+prepare"]);
-    assert_eq!((plans[1].claims[0].claim.admits, plans[2].claims[0].claim.admits), (Some(500_000), None));
+    let caps: Vec<_> = plans.iter().map(|plan| plan.output_cap).collect();
+    assert_eq!(caps, [None, Some(2_048), Some(1_024), Some(1_024), Some(100)]);
+    assert_eq!(plans[4].order, ["openai/gpt-4o+prepare"]);
+    // The smallest two may use all that is left.
+    let admits: Vec<_> = plans.iter().map(|plan| plan.claims[0].claim.admits).collect();
+    assert_eq!(admits, [Some(500_000), Some(500_000), Some(500_000), None, None]);
     let free = self::caller(&policy, "key-without-limits");
     let plans = policy.plans(&uncapped, &free, 100, &[]).unwrap();
     assert_eq!((plans.len(), plans[0].amounts.output_tokens, plans[0].output_cap), (1, 100, None));

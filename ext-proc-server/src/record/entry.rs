@@ -168,6 +168,7 @@ impl Entry {
             complete: counted.complete,
             cost_micros: 0,
             broken_attempts_micros: 0,
+            output_cap: self.decision.output_cap.unwrap_or(0),
             cache: cached.kind,
             cache_entry: cached.entry,
             saved_micros: cached.saved_micros,

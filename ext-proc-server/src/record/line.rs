@@ -52,6 +52,9 @@ pub struct Line {
     /// The part of that for attempts that broke off, whose providers may have generated an answer that nobody got.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub broken_attempts_micros: u64,
+    /// The cap on generated tokens that the gateway has set, near a limit, for a request without one; 0: none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub output_cap: u64,
     /// By what the cache found the answer: `exact` or `semantic`; empty: a provider gave it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub cache: String,
@@ -118,6 +121,7 @@ impl Line {
             complete: false,
             cost_micros: 0,
             broken_attempts_micros: 0,
+            output_cap: 0,
             cache: String::new(),
             cache_entry: String::new(),
             saved_micros: 0,
