@@ -68,14 +68,15 @@ impl Gateway {
         let names = config.models.iter().map(|model| model.name.as_str());
         let known = names.chain(config.prices.models()).map(str::to_owned).collect();
         let ledger = Ledger::open(config.ledger.as_deref(), known)?;
+        let cache = config.cache.clone();
+        let cache = cache.map(|settings| Cache::open(settings, config.folder.as_deref(), shared.clone()));
+        let cache = cache.transpose()?;
         let (log, restored): (Arc<dyn AuditLog>, _) = match shared {
             // What is in it is known once it was asked, by `Managed::refresh`.
             Some(redis) => (Arc::new(SharedLog::new(redis)), Restored::default()),
             None => audit_log(config.folder.as_deref())?,
         };
         let alerts = Alerts::open(config.alerts.clone(), config.folder.as_deref())?;
-        let cache = config.cache.clone().map(|settings| Cache::open(settings, config.folder.as_deref()));
-        let cache = cache.transpose()?;
         let config = Arc::new(config);
         let policy = ArcSwap::from_pointee(Policy::new(config.clone(), &restored.directory));
         let managed = Managed::new(log, restored, config);

@@ -20,12 +20,13 @@ pub(crate) use flights::{Leading, Waiting};
 pub(crate) use request::Request;
 
 use crate::config::CacheSettings;
+use crate::store::Redis;
 use flights::{Flights, Turn};
 use metrics::Metrics;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use store::{Entries, Memory, Which};
+use store::{Entries, Memory, Shared, Which};
 
 /// The file of the embedded store in the folder of what survives a restart.
 const FILE: &str = "cache.jsonl";
@@ -60,14 +61,21 @@ pub(crate) struct Hit {
 }
 
 impl Cache {
-    /// A cache by these settings, with what the last process left in this folder.
+    /// A cache by these settings, with what the last process left in this folder, or with what others keep in `redis`.
     ///
     /// # Errors
     /// The folder cannot be read or written.
-    pub fn open(settings: CacheSettings, folder: Option<&Path>) -> std::io::Result<Self> {
+    pub fn open(
+        settings: CacheSettings,
+        folder: Option<&Path>,
+        redis: Option<Arc<Redis>>,
+    ) -> std::io::Result<Self> {
         let file = folder.map(|folder| folder.join(FILE));
-        let store: Arc<dyn Entries> =
-            Arc::new(Memory::open(settings.max_bytes, settings.ttl + settings.stale, file)?);
+        let lifetime = settings.ttl + settings.stale;
+        let store: Arc<dyn Entries> = match redis.filter(|_| settings.shared) {
+            Some(redis) => Arc::new(Shared::new(redis, lifetime)),
+            None => Arc::new(Memory::open(settings.max_bytes, lifetime, file)?),
+        };
         Ok(Self { settings, store, flights: Flights::default(), metrics: Metrics::default() })
     }
 

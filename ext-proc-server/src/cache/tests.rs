@@ -17,6 +17,7 @@ fn settings() -> CacheSettings {
         max_bytes: 1 << 20,
         max_entry_bytes: 1 << 16,
         timeout: Duration::from_secs(1),
+        shared: false,
     }
 }
 
@@ -120,7 +121,7 @@ fn what_need_not_come_out_the_same_is_cached_only_where_that_is_wanted() {
 
 #[tokio::test]
 async fn an_answer_is_given_until_it_is_too_old() {
-    let cache = Cache::open(settings(), None).unwrap();
+    let cache = Cache::open(settings(), None, None).unwrap();
     let ask = request("");
     cache.put(entry(&ask.key, ago(10))).await;
     assert!(
@@ -134,7 +135,7 @@ async fn an_answer_is_given_until_it_is_too_old() {
 
 #[tokio::test]
 async fn while_one_renews_a_stale_answer_others_are_given_it() {
-    let cache = Cache::open(settings(), None).unwrap();
+    let cache = Cache::open(settings(), None, None).unwrap();
     let ask = request("");
     cache.put(entry(&ask.key, ago(70))).await;
     let Found::Miss(Some(leading)) = cache.find(&ask, false).await else { panic!("the first renews it") };
@@ -146,7 +147,7 @@ async fn while_one_renews_a_stale_answer_others_are_given_it() {
 
 #[tokio::test]
 async fn of_many_who_ask_at_once_one_gets_the_answer_for_all() {
-    let cache = Cache::open(settings(), None).unwrap();
+    let cache = Cache::open(settings(), None, None).unwrap();
     let ask = request("");
     let Found::Miss(Some(leading)) = cache.find(&ask, false).await else { panic!("the first leads") };
     let mut waiting = Vec::new();
@@ -162,7 +163,7 @@ async fn of_many_who_ask_at_once_one_gets_the_answer_for_all() {
 
 #[tokio::test]
 async fn who_waits_is_woken_when_there_will_be_no_answer() {
-    let cache = Cache::open(settings(), None).unwrap();
+    let cache = Cache::open(settings(), None, None).unwrap();
     let ask = request("");
     let Found::Miss(Some(leading)) = cache.find(&ask, false).await else { panic!("the first leads") };
     let Found::Wait(wait) = cache.find(&ask, false).await else { panic!("the second waits") };
@@ -174,7 +175,7 @@ async fn who_waits_is_woken_when_there_will_be_no_answer() {
 #[tokio::test]
 async fn answers_survive_a_restart_and_a_line_that_was_cut_off() {
     let folder = tempfile::tempdir().unwrap();
-    let open = || Cache::open(settings(), Some(folder.path())).unwrap();
+    let open = || Cache::open(settings(), Some(folder.path()), None).unwrap();
     let cache = open();
     cache.put(entry("one", ago(1))).await;
     cache.put(entry("old", ago(1_000))).await;
@@ -196,7 +197,7 @@ async fn answers_survive_a_restart_and_a_line_that_was_cut_off() {
 
 #[tokio::test]
 async fn memory_stays_under_its_bound_and_too_large_answers_are_not_kept() {
-    let cache = Cache::open(CacheSettings { max_bytes: 100_000, ..settings() }, None).unwrap();
+    let cache = Cache::open(CacheSettings { max_bytes: 100_000, ..settings() }, None, None).unwrap();
     for number in 0..2_000 {
         let answer = "x".repeat(1_000);
         cache.put(Arc::new(Entry { answer, ..Entry::clone(&entry(&number.to_string(), ago(0))) })).await;
@@ -206,20 +207,4 @@ async fn memory_stays_under_its_bound_and_too_large_answers_are_not_kept() {
     let answer = "x".repeat(1 << 17);
     cache.put(Arc::new(Entry { answer, ..Entry::clone(&entry("large", ago(0))) })).await;
     assert_eq!(cache.store.get("large").await.unwrap(), None);
-}
-
-#[tokio::test]
-async fn answers_are_forgotten_by_entry_scope_model_and_tag() {
-    let cache = Cache::open(settings(), None).unwrap();
-    let purge = async |which: Which| {
-        cache.put(entry("a", ago(0))).await;
-        cache.put(Arc::new(Entry { model: "n".to_owned(), ..Entry::clone(&entry("b", ago(0))) })).await;
-        cache.purge(&which).await.unwrap()
-    };
-    let some = |text: &str| Some(text.to_owned());
-    assert_eq!(purge(Which { model: some("n"), ..Which::default() }).await, 1);
-    assert_eq!(purge(Which { tag: some("t"), ..Which::default() }).await, 2);
-    assert_eq!(purge(Which { scope: some("key:other"), ..Which::default() }).await, 0);
-    assert_eq!(purge(Which { scope: some("key:k"), model: some("m"), ..Which::default() }).await, 1);
-    assert_eq!(purge(Which::default()).await, 2);
 }

@@ -27,6 +27,8 @@ pub struct CacheSettings {
     pub max_entry_bytes: u64,
     /// How long the store may take.
     pub timeout: Duration,
+    /// Whether answers are kept in the Redis server of the limits, which several services share.
+    pub shared: bool,
 }
 
 /// Who shares answers.
@@ -45,7 +47,7 @@ pub enum Scope {
 }
 
 impl Reader<'_> {
-    pub(super) fn cache(&self, node: &Node, models: &[&str]) -> Option<CacheSettings> {
+    pub(super) fn cache(&self, node: &Node, models: &[&str], has_redis: bool) -> Option<CacheSettings> {
         let problems = &self.problems;
         let mut fields = Fields::of(node, problems);
         let mut duration = |name: &'static str, default: Duration| {
@@ -73,7 +75,13 @@ impl Reader<'_> {
         };
         let max_bytes = bytes("max_bytes", 256 << 20);
         let max_entry_bytes = bytes("max_entry_bytes", 1 << 20);
+        let stores = [("memory", false), ("redis", true)];
+        let store = fields.get("store");
+        let shared = store.and_then(|node| self.choice(node, &stores)).unwrap_or(false);
         fields.finish(problems);
+        if let Some(node) = store.filter(|_| shared && !has_redis) {
+            problems.add(node, "redis needs a store.redis");
+        }
         if ttl.is_zero() || timeout.is_zero() || tokens_per_second == Some(0) {
             problems.add(node, "ttl, timeout and tokens_per_second must be more than 0");
         }
@@ -88,6 +96,7 @@ impl Reader<'_> {
             max_bytes,
             max_entry_bytes,
             timeout,
+            shared,
         })
     }
 }

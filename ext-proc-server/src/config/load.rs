@@ -97,7 +97,6 @@ impl Reader<'_> {
                 "keys is missing: without a key, and without admins who could make one, nobody can use the gateway",
             );
         }
-        let cache = fields.get("cache").and_then(|node| self.cache(node, &known.models));
         let jwt = fields.get("jwt").and_then(|node| self.jwt(node));
         let passthrough =
             fields.get("passthrough").and_then(|node| self.one_of(node, "provider", &provider_names));
@@ -120,6 +119,8 @@ impl Reader<'_> {
         let beside =
             ledger.as_ref().and_then(|ledger| ledger.parent()).map(Path::to_owned).unwrap_or_default();
         let (store, folder) = self.store(fields.get("store"), beside.join("weirgate-store"));
+        let has_redis = matches!(store, StoreSettings::Redis { .. });
+        let cache = fields.get("cache").and_then(|node| self.cache(node, &known.models, has_redis));
         let prices = self.prices(&mut fields);
         let budget_status =
             fields.get("budget_status").and_then(|node| self.refusal_status(node)).unwrap_or(429);

@@ -364,7 +364,9 @@ fn sizes(question: &Question, bound: Bound, most: Option<u64>, predicted: u64, u
         let usual = usual.saturating_mul(question.choices).max(predicted.saturating_mul(4));
         let large = (all / LESS).max(usual);
         let generous = |tokens| Size { generous: true, ..less(tokens) };
-        sizes.extend([generous(large), generous(usual), less(usual)].into_iter().filter(|size| size.tokens < all));
+        sizes.extend(
+            [generous(large), generous(usual), less(usual)].into_iter().filter(|size| size.tokens < all),
+        );
         sizes.dedup();
     }
     sizes.push(if predicted < all { less(predicted) } else { whole });

@@ -252,4 +252,4 @@ impl Clock {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

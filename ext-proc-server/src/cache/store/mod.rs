@@ -1,8 +1,10 @@
 //! Where answers are kept.
 
 mod memory;
+mod redis;
 
 pub use memory::Memory;
+pub use redis::Shared;
 
 use super::Entry;
 use std::fmt;
@@ -80,3 +82,6 @@ pub(crate) trait Entries: Send + Sync + fmt::Debug {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,6 +30,7 @@
 
 mod link;
 mod list;
+mod values;
 mod wire;
 
 use super::{

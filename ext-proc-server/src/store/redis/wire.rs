@@ -167,6 +167,10 @@ impl Keys {
         format!("{}list:{name}", self.prefix)
     }
 
+    pub(super) fn value(&self, name: &str) -> String {
+        format!("{}value:{name}", self.prefix)
+    }
+
     pub(super) fn expiries(&self) -> String {
         format!("{}expiries", self.prefix)
     }

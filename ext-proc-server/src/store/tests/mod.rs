@@ -11,7 +11,7 @@ mod server;
 use super::memory::Memory;
 use super::redis::{Redis, Settings};
 use super::{Alternative, Amounts, Ask, Claim, Clock, Measure, Outcome, Standing, Store, Used};
-use server::Server;
+pub(crate) use server::Server;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// The server, which ends with the test. What it answers is on the disk first.
-pub(super) struct Server {
+pub(crate) struct Server {
     folder: tempfile::TempDir,
     options: Vec<String>,
     port: u16,
@@ -23,7 +23,7 @@ fn program() -> PathBuf {
 }
 
 impl Server {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_with(&["--appendonly", "yes", "--appendfsync", "always"])
     }
 
@@ -100,11 +100,11 @@ impl Server {
     }
 
     /// A store in this server, with so much time that a busy machine fails no test.
-    pub(super) fn client(&self, clock: Clock) -> Redis {
+    pub(crate) fn client(&self, clock: Clock) -> Redis {
         self.client_with(clock, Duration::from_secs(20))
     }
 
-    pub(super) fn client_with(&self, clock: Clock, timeout: Duration) -> Redis {
+    pub(crate) fn client_with(&self, clock: Clock, timeout: Duration) -> Redis {
         Redis::connect(Settings { url: self.url(), prefix: "test".to_owned(), timeout, clock }).unwrap()
     }
 
