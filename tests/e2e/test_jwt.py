@@ -4,11 +4,13 @@ import base64
 import hashlib
 import hmac
 import json
+import subprocess
 import time
 
 import httpx2
 import pytest
 from support.gateway import Gateway
+from support.paths import WEIRGATE
 from support.prompts import HELLO
 from support.waiting import wait_until
 
@@ -89,19 +91,38 @@ def test_a_team_bounds_the_models(gateway):
 
 
 @pytest.mark.parametrize(
-    "bad",
+    "bad, why",
     [
-        {"secret": b"another-secret-that-the-issuer-does-not-know"},
-        {"exp": 1},
-        {"iss": "https://else.example"},
-        {"aud": "else"},
+        ({"secret": b"another-secret-that-the-issuer-does-not-know"}, "verification fails"),
+        ({"exp": 1}, "expired"),
+        ({"iss": "https://else.example"}, "issuer"),
+        ({"aud": "else"}, "Audiences"),
     ],
     ids=["signature", "expired", "issuer", "audience"],
 )
-def test_a_token_that_does_not_hold_opens_nothing(gateway, bad):
+def test_a_token_that_does_not_hold_opens_nothing_and_is_not_called_an_unknown_key(gateway, bad, why):
     answer = ask(gateway, token(**bad))
-    assert answer.status_code == 401 and answer.json()["error"]["code"] == "invalid_api_key"
+    error = answer.json()["error"]
+    assert answer.status_code == 401 and error["code"] == "invalid_token"
+    assert error["message"].startswith("the token is not accepted: ") and why in error["message"]
     assert gateway.mock.requests() == []
+
+
+def test_a_key_that_is_not_known_is_not_called_a_bad_token(gateway):
+    answer = ask(gateway, "a-key-that-nobody-knows")
+    assert answer.status_code == 401 and answer.json()["error"]["code"] == "invalid_api_key"
+    without = httpx2.post(f"{gateway.url}/v1/chat/completions", json=BODY, timeout=30)
+    assert without.json()["error"]["code"] == "missing_api_key"
+
+
+def test_a_file_of_the_issuers_keys_that_is_not_there_is_an_error_of_check(gateway, tmp_path):
+    config = json.loads(gateway.config_file.read_text())
+    config["jwt"]["jwks_file"] = str(tmp_path / "none.json")
+    file = tmp_path / "weirgate.yaml"
+    file.write_text(json.dumps(config))
+    checked = subprocess.run([WEIRGATE, "check", "-c", file], capture_output=True, text=True, env=gateway.environment())
+    assert checked.returncode == 1
+    assert f"jwt.jwks_file: there is no file {tmp_path / 'none.json'}" in checked.stderr
 
 
 def test_a_token_without_an_algorithm_opens_nothing(gateway):

@@ -313,6 +313,35 @@ def test_check_shows_where_a_file_is_no_yaml(tmp_path):
     assert checked.returncode != 0 and re.search(r"line \d+, column \d+", checked.stderr)
 
 
+BUDGET_WITHOUT_PRICE = """
+providers: {p: {dialect: openai}}
+models: [{name: mine, deployments: [{provider: p, model: of-my-own}]}]
+keys: [{name: k, key: sixteen-characters-or-more, limits: {budget: {usd: 5}}}]
+"""
+
+
+def test_check_warns_of_a_budget_beside_a_model_without_a_price(tmp_path):
+    checked = check(BUDGET_WITHOUT_PRICE, tmp_path)
+    assert checked.returncode == 0
+    assert 'warning' in checked.stderr and 'the model "mine" has a deployment without a price' in checked.stderr
+
+
+def test_up_without_filters_says_how_to_get_them(tmp_path):
+    file = tmp_path / "weirgate.yaml"
+    file.write_text("store: {folder: none}\n" + BUDGET_WITHOUT_PRICE)
+    started = subprocess.run([WEIRGATE, "up", "-c", file, "--filters", tmp_path], capture_output=True, text=True, timeout=30)
+    assert started.returncode == 1
+    for words in (f"the filters are not in {tmp_path}", "make filters", "--filters"):
+        assert words in started.stderr
+
+
+def test_import_of_a_file_that_is_no_map_names_the_file(tmp_path):
+    file = tmp_path / "map.json"
+    file.write_text("no json")
+    imported = subprocess.run([WEIRGATE, "prices", "import", file], capture_output=True, text=True)
+    assert imported.returncode == 1 and f"{file}: " in imported.stderr
+
+
 def test_check_is_content_with_the_configuration_of_these_tests(shared_gateway, tmp_path):
     checked = check(shared_gateway.config_file.read_text(), tmp_path, OPENAI_API_KEY="k", ANTHROPIC_API_KEY="k")
     assert (checked.returncode, checked.stderr) == (0, "")

@@ -1,6 +1,8 @@
 """Two services and two Envoys that share one Redis."""
 
+import json
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +13,7 @@ from support.admin import ADMIN, Api, with_admins
 from support.clients import steer
 from support.configuration import key as key_settings
 from support.gateway import Gateway, Key
+from support.paths import WEIRGATE
 from support.prompts import HELLO
 from support.redis import Redis
 from support.waiting import wait_until
@@ -103,6 +106,37 @@ def test_while_redis_is_away_money_is_refused_and_rates_pass_by_their_local_amou
     wait_until(
         lambda: row(one, "rated")["spent_micros"] == before["spent_micros"] + 4 * COST, "what passed meanwhile is counted"
     )
+
+
+def test_an_outage_is_told_once_and_seen_in_metrics_and_a_refused_request_is_not_settled(replicas):
+    one, _, redis = replicas
+
+    def metric(line):
+        return line in httpx2.get(f"{one.admin}/metrics", timeout=10).text.splitlines()
+
+    wait_until(lambda: metric("weirgate_store_up 1"), "the store is up")
+    before = len(one.process.output())
+    redis.kill()
+    assert ask(one, Key("budgeted").secret).status_code == 503
+    wait_until(lambda: metric("weirgate_store_up 0"), "the store is down")
+    wait_until(lambda: one.ledger()[-1]["error"] == "store_unavailable", "it is in the ledger")
+    time.sleep(2.5)
+    assert httpx2.get(f"{one.admin}/readyz", timeout=10).status_code == 200
+    redis.start()
+    wait_until(lambda: "is known again" in one.process.output(), "it says that it is back")
+    told = one.process.output()[before:]
+    assert told.count("what other processes may have changed") == 1, told
+    assert "could not be settled" not in told, told
+    wait_until(lambda: metric("weirgate_store_up 1"), "the store is up again")
+
+
+def test_two_services_do_not_share_a_ledger_without_a_word(replicas):
+    one, two, _ = replicas
+    file = two.folder / "shared.yaml"
+    file.write_text(json.dumps(two.config | {"ledger": str(one.ledger_file), "service": "127.0.0.1:0"}))
+    second = two.run("second", WEIRGATE, "serve", "-c", file)
+    assert second.wait() == 1
+    assert f"another process uses {one.ledger_file}: each service needs its own" in second.output()
 
 
 def test_what_was_under_way_when_redis_went_is_settled_when_it_is_back(replicas):

@@ -21,13 +21,12 @@ impl Request {
     /// `None`: the request is not one for the cache. `order`: what may answer it, in the order in which it is asked.
     pub(crate) fn new(
         settings: &CacheSettings,
-        asked: Option<&Asked>,
+        asked: &Asked,
         control: Control,
         question: &Question,
         principal: &Principal,
         order: &[String],
     ) -> Option<Self> {
-        let asked = asked?;
         if !settings.any_temperature && !asked.deterministic {
             return None;
         }

@@ -52,7 +52,7 @@ fn principal(key: &str, team: &str) -> Principal {
 fn request(control: &str) -> Request {
     let order = ["openai/m".to_owned()];
     let control = Control::parse(control);
-    Request::new(&settings(), Some(&asked("d")), control, &question(), &principal("k", ""), &order).unwrap()
+    Request::new(&settings(), &asked("d"), control, &question(), &principal("k", ""), &order).unwrap()
 }
 
 fn entry(key: &str, created_ms: u64) -> Arc<Entry> {
@@ -78,7 +78,7 @@ fn an_answer_is_shared_with_nobody_to_whom_it_does_not_belong() {
     let key = |settings: &CacheSettings, principal: &Principal, question: &Question, order: &[&str]| {
         let order: Vec<String> = order.iter().map(|name| (*name).to_owned()).collect();
         let control = Control::default();
-        Request::new(settings, Some(&asked("d")), control, question, principal, &order).unwrap().key
+        Request::new(settings, &asked("d"), control, question, principal, &order).unwrap().key
     };
     let same = key(&settings(), &principal("k", "red"), &question(), &["a", "b"]);
     assert_eq!(same, key(&settings(), &principal("k", "blue"), &question(), &["a", "b"]));
@@ -109,14 +109,14 @@ fn an_answer_is_shared_with_nobody_to_whom_it_does_not_belong() {
 #[test]
 fn what_need_not_come_out_the_same_is_cached_only_where_that_is_wanted() {
     let random = Asked { deterministic: false, ..asked("d") };
-    let new = |settings: &CacheSettings, asked: Option<&Asked>| {
+    let new = |settings: &CacheSettings, asked: &Asked| {
         Request::new(settings, asked, Control::default(), &question(), &principal("k", ""), &[]).is_some()
     };
-    assert!(new(&settings(), Some(&asked("d"))));
-    assert!(!new(&settings(), Some(&random)) && !new(&settings(), None));
-    assert!(new(&CacheSettings { any_temperature: true, ..settings() }, Some(&random)));
+    assert!(new(&settings(), &asked("d")));
+    assert!(!new(&settings(), &random) );
+    assert!(new(&CacheSettings { any_temperature: true, ..settings() }, &random));
     let others = CacheSettings { models: vec!["other".to_owned()], ..settings() };
-    assert!(!new(&others, Some(&asked("d"))));
+    assert!(!new(&others, &asked("d")));
 }
 
 #[tokio::test]

@@ -50,7 +50,10 @@ pub(super) async fn look(
 ) -> Result<Looked, ClientError> {
     let Some(cache) = &gateway.cache else { return Ok(Looked::Bypass) };
     let (asked, control) = (headers.asked(), headers.cache_control());
-    let request = Request::new(&cache.settings, asked.as_ref(), control, question, principal, &plan.order);
+    let request = asked.and_then(|asked| {
+        let answering = answering(gateway, plan);
+        Request::new(&cache.settings, &asked, control, question, principal, &answering)
+    });
     let Some(request) = request else {
         return if control.is_only_if_cached() { Err(not_cached()) } else { Ok(Looked::Bypass) };
     };
@@ -106,6 +109,18 @@ pub(super) async fn charge(
         cache.counted(outcome, hit.entry.cost_micros.saturating_sub(charge_micros));
     }
     Ok(told)
+}
+
+/// What may answer, in the order in which it is asked: providers and their models, however they are reached.
+fn answering(gateway: &Gateway, plan: &Plan<'_>) -> Vec<String> {
+    let policy = gateway.policy.load();
+    let name = |cluster: &String| match policy.cluster(cluster) {
+        Some(known) => format!("{}/{}", known.provider, known.model.as_deref().unwrap_or("*")),
+        None => cluster.clone(),
+    };
+    let mut answering: Vec<String> = plan.order.iter().map(name).collect();
+    answering.dedup();
+    answering
 }
 
 fn not_cached() -> ClientError {

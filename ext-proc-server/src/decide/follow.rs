@@ -16,8 +16,8 @@ use weirgate_dialect::usage::Usage;
 /// An answer that decide follows.
 #[derive(Debug)]
 pub(crate) enum Follow {
-    /// A stream that may outgrow what was reserved for it.
-    Meter(Box<Meter>),
+    /// A stream that may outgrow what was reserved for it, and may be kept if it does not.
+    Meter(Box<Meter>, Option<Box<Answer>>),
     /// A stream that is kept.
     Keep(Box<Answer>),
     /// A plain answer that is kept, or whose cost the client is to be told. Headers stand before the body that says what it
@@ -45,15 +45,24 @@ impl Follow {
         message: ProcessingRequest,
     ) -> Option<ProcessingResponse> {
         match self {
-            Self::Meter(meter) => meter.answer(gateway, message).await,
-            Self::Keep(answer) | Self::Whole(answer) => answer.answer(gateway, message).await,
+            Self::Meter(meter, kept) => {
+                if let (Some(answer), Some(request)) = (kept.as_mut(), &message.request) {
+                    answer.see(gateway, request).await;
+                }
+                let reply = meter.answer(gateway, message).await;
+                if meter.has_ended() {
+                    *kept = None;
+                }
+                reply
+            }
+            Self::Keep(answer) | Self::Whole(answer) => answer.answer(gateway, &message.request?).await,
         }
     }
 
     /// Whether nothing more is to be said about this answer.
     pub(crate) fn has_ended(&self) -> bool {
         match self {
-            Self::Meter(meter) => meter.has_ended(),
+            Self::Meter(meter, _) => meter.has_ended(),
             // What is not kept may as well pass by.
             Self::Keep(answer) => answer.fill.as_ref().is_none_or(Fill::is_refused),
             Self::Whole(_) => false,
@@ -62,25 +71,33 @@ impl Follow {
 }
 
 impl Answer {
-    async fn answer(&mut self, gateway: &Gateway, message: ProcessingRequest) -> Option<ProcessingResponse> {
-        match message.request? {
-            Request::ResponseHeaders(headers) => {
-                self.headers(&headers);
-                Some(reply::continue_response())
-            }
-            Request::ResponseBody(body) => {
-                if let Some(fill) = &mut self.fill {
-                    fill.body(&body.body);
-                }
-                let mut cost = None;
-                if body.end_of_stream {
-                    cost = self.end(gateway, &body.body).await.filter(|_| self.tells_cost).map(dollars);
-                }
+    async fn answer(&mut self, gateway: &Gateway, request: &Request) -> Option<ProcessingResponse> {
+        let cost = self.see(gateway, request).await.filter(|_| self.tells_cost).map(dollars);
+        match request {
+            Request::ResponseHeaders(_) => Some(reply::continue_response()),
+            Request::ResponseBody(_) => {
                 Some(reply::pass_body(cost.as_deref().map(|cost| (response_header::COST, cost))))
             }
             Request::ResponseTrailers(_) => Some(reply::response_trailers()),
             _ => None,
         }
+    }
+
+    /// Takes a part of the answer; at its end, what it has cost in micro-dollars, as far as anybody knows.
+    async fn see(&mut self, gateway: &Gateway, request: &Request) -> Option<u64> {
+        match request {
+            Request::ResponseHeaders(headers) => self.headers(headers),
+            Request::ResponseBody(body) => {
+                if let Some(fill) = &mut self.fill {
+                    fill.body(&body.body);
+                }
+                if body.end_of_stream {
+                    return self.end(gateway, &body.body).await;
+                }
+            }
+            _ => {}
+        }
+        None
     }
 
     fn headers(&mut self, headers: &HttpHeaders) {

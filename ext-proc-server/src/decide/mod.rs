@@ -254,17 +254,17 @@ fn followed(
     meter: Option<Meter>,
     fill: Option<Fill>,
 ) -> Option<Follow> {
-    if let Some(meter) = meter {
-        return Some(Follow::Meter(Box::new(meter)));
-    }
     let tells_cost = config.cost_header && !question.stream && !question.model.is_empty();
-    if fill.is_none() && !tells_cost {
-        return None;
-    }
     let model = question.model.clone();
-    let answer =
-        Box::new(follow::Answer { dialect: question.dialect, model, served: None, fill, tells_cost });
-    Some(if question.stream { Follow::Keep(answer) } else { Follow::Whole(answer) })
+    let followed = fill.is_some() || tells_cost;
+    let answer = followed.then(|| {
+        Box::new(follow::Answer { dialect: question.dialect, model, served: None, fill, tells_cost })
+    });
+    match (meter, answer) {
+        (Some(meter), answer) => Some(Follow::Meter(Box::new(meter), answer)),
+        (None, Some(answer)) if question.stream => Some(Follow::Keep(answer)),
+        (None, answer) => answer.map(Follow::Whole),
+    }
 }
 
 /// Answers with what was found; `None`: it cannot be read.

@@ -63,7 +63,7 @@ pub(super) fn route(
     reply.mode_override = follow.map(|follow| {
         let (body, trailers) = match follow {
             // Only in this mode may the service end an answer before its provider does.
-            Follow::Meter(_) => (BodySendMode::FullDuplexStreamed, HeaderSendMode::Send),
+            Follow::Meter(..) => (BodySendMode::FullDuplexStreamed, HeaderSendMode::Send),
             Follow::Keep(_) => (BodySendMode::Streamed, HeaderSendMode::Skip),
             // Only in this mode may it change headers when it knows the body.
             Follow::Whole(_) => (BodySendMode::Buffered, HeaderSendMode::Skip),

@@ -59,6 +59,8 @@ struct Inner {
     /// Leases that have ended and are to be settled.
     ended: Vec<(String, Amounts)>,
     late: Vec<Movement>,
+    /// Requests that were charged as reserved, of which nobody was told yet.
+    untold: Vec<Settled>,
 }
 
 /// The limits that are asked for together, and as what: everything of their claims but the amounts.
@@ -405,14 +407,16 @@ impl Store for Leased {
 
     async fn expire(&self) -> Result<Vec<Settled>, StoreError> {
         let now = self.clock.now_us();
-        let mut expired = {
+        {
             let mut inner = self.inner();
-            let expired = inner.expire(now);
+            let mut expired = inner.expire(now);
+            inner.untold.append(&mut expired);
             inner.retire(now);
-            expired
-        };
+        }
+        // What fails here is told of another time.
         self.settle_ended().await?;
-        expired.extend(self.store.expire().await?);
+        let mut expired = self.store.expire().await?;
+        expired.append(&mut self.inner().untold);
         Ok(expired)
     }
 
@@ -429,7 +433,8 @@ impl Store for Leased {
     async fn close(&self) -> Result<Vec<Settled>, StoreError> {
         let left = {
             let mut inner = self.inner();
-            let left = inner.expire(u64::MAX);
+            let mut left = inner.expire(u64::MAX);
+            left.append(&mut inner.untold);
             inner.retire(u64::MAX);
             left
         };

@@ -210,7 +210,12 @@ impl Store for Guarded {
         }
         self.reconcile().await;
         if !self.is_down() {
-            expired.extend(self.heard(self.store.expire().await)?);
+            match self.heard(self.store.expire().await) {
+                Ok(more) => expired.extend(more),
+                Err(error) if expired.is_empty() => return Err(error),
+                // Of those that were charged here somebody has to be told.
+                Err(_) => {}
+            }
         }
         Ok(expired)
     }

@@ -37,6 +37,7 @@ const SCENARIOS: &[Scenario] = &[
     Scenario { name: "bare-envoy", stack: Stack::BareEnvoy, preset: Preset::Chat, model: NATIVE },
     Scenario { name: "filters", stack: Stack::Filters, preset: Preset::Chat, model: NATIVE },
     Scenario { name: "governed", stack: Stack::Gateway, preset: Preset::Chat, model: NATIVE },
+    Scenario { name: "cached", stack: Stack::Cached, preset: Preset::Chat, model: NATIVE },
     Scenario { name: "translated", stack: Stack::Gateway, preset: Preset::Chat, model: TRANSLATED },
     Scenario {
         name: "bare-envoy-streamed",

@@ -26,6 +26,8 @@ pub(crate) enum Stack {
     Filters,
     /// The whole gateway: key, limits, budget, exact count, guard, routing, ledger.
     Gateway,
+    /// The same with a cache, which answers all but the first request.
+    Cached,
     /// LiteLLM's proxy, proxying only.
     LiteLlm,
     /// Portkey's gateway, proxying only.
@@ -105,7 +107,8 @@ pub(super) async fn start(stack: Stack, args: &RunArgs) -> Result<Started, Box<d
             let filters = filters.iter().map(|name| wasm(name, &args.filters)).collect();
             envoy(&mut started, args, &folder, filters).await?;
         }
-        Stack::Gateway => gateway(&mut started, args, &folder).await?,
+        Stack::Gateway => gateway(&mut started, args, &folder, "").await?,
+        Stack::Cached => gateway(&mut started, args, &folder, "cache: {any_temperature: true}").await?,
         Stack::LiteLlm => peers::litellm(&mut started, &mock_url, &folder).await?,
         Stack::Portkey => peers::portkey(&mut started, &mock_url, &folder).await?,
         Stack::Noveum => peers::noveum(&mut started, &mock_url, &folder).await?,
@@ -193,7 +196,12 @@ fn wasm(name: &str, folder: &Path) -> Value {
 /// A rule, so that the guard reads every prompt.
 const GUARD: &str = r#"{"rules":[{"name":"project","action":"deny","pattern":"(?i)project[ -]x"}]}"#;
 
-async fn gateway(started: &mut Started, args: &RunArgs, folder: &Path) -> Result<(), Box<dyn Error>> {
+async fn gateway(
+    started: &mut Started,
+    args: &RunArgs,
+    folder: &Path,
+    more: &str,
+) -> Result<(), Box<dyn Error>> {
     let (port, admin) = (free_port()?, free_port()?);
     let mock = &started.mock.url;
     let ledger = folder.join("ledger.jsonl");
@@ -214,6 +222,7 @@ keys:
 guard:
   rules: [{{name: project, action: deny, pattern: '(?i)project[ -]x'}}]
 ledger: {ledger}
+{more}
 ",
         ledger = ledger.display(),
     );
