@@ -6,6 +6,7 @@ use crate::config::{Config, StoreSettings};
 use crate::departed::Departed;
 use crate::directory::log::{AuditLog, MemoryLog};
 use crate::directory::{FileLog, Managed, Restored, SharedLog};
+use crate::lock;
 use crate::policy::Policy;
 use crate::probe::Probe;
 use crate::record::ledger::Ledger;
@@ -13,6 +14,7 @@ use crate::store::lease::Leased;
 use crate::store::outage::Guarded;
 use crate::store::{Clock, Memory, Redis, Store};
 use arc_swap::ArcSwap;
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +43,8 @@ pub struct Gateway {
     pub alerts: Alerts,
     /// How long a reservation waits to be settled.
     pub lifetime: Duration,
+    /// Holds the folder for this process, where the store does not.
+    _folder_lock: Option<File>,
 }
 
 impl Gateway {
@@ -52,10 +56,18 @@ impl Gateway {
         // Envoy ends a request at its timeout; its log entry comes soon after. Who has not settled by then will not.
         let lifetime = config.timeouts.request + config.timeouts.settle;
         let mut shared = None;
+        let mut folder_lock = None;
         let store: Arc<dyn Store> = match (&config.store, &config.folder) {
             (StoreSettings::Embedded, Some(folder)) => Arc::new(Memory::open(folder, Clock::System)?),
             (StoreSettings::Embedded, None) => Arc::new(Memory::new(Clock::System)),
             (StoreSettings::Redis { settings, lease_percent }, _) => {
+                // The embedded store takes the folder itself. Here only these keep something in it.
+                let cached = config.cache.as_ref().is_some_and(|cache| !cache.shared);
+                if let Some(folder) = config.folder.as_deref()
+                    && (!config.alerts.is_empty() || cached)
+                {
+                    folder_lock = Some(lock::folder(folder)?);
+                }
                 let redis = Arc::new(Redis::connect(settings.clone()).map_err(std::io::Error::other)?);
                 shared = Some(redis.clone());
                 let store: Arc<dyn Store> = match lease_percent {
@@ -90,6 +102,7 @@ impl Gateway {
             departed: Departed::default(),
             alerts,
             lifetime,
+            _folder_lock: folder_lock,
         })
     }
 }
@@ -99,4 +112,29 @@ fn audit_log(folder: Option<&Path>) -> std::io::Result<(Arc<dyn AuditLog>, Resto
     let Some(folder) = folder else { return Ok((Arc::new(MemoryLog::default()), Restored::default())) };
     let (log, restored) = FileLog::open(&folder.join(AUDIT_LOG))?;
     Ok((Arc::new(log), restored))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::read;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn two_services_with_redis_do_not_share_a_folder_without_a_word() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = || {
+            let text = format!(
+                "providers: {{p: {{dialect: openai}}}}\nkeys: [{{name: k, key: a-key-of-some-length}}]\ncache: {{}}\nstore: {{redis: \"redis://127.0.0.1:1\", folder: {}}}",
+                folder.path().display()
+            );
+            read(&text, &BTreeMap::new()).unwrap()
+        };
+        let first = Gateway::open(config()).unwrap();
+        let error = Gateway::open(config()).unwrap_err().to_string();
+        let path = folder.path().display();
+        assert_eq!(error, format!("another process uses {path}: each service needs its own"));
+        drop(first);
+        assert!(Gateway::open(config()).is_ok());
+    }
 }

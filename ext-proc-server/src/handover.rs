@@ -15,13 +15,23 @@ pub(crate) fn decision(metadata: Option<&Metadata>) -> Option<Decision> {
     }
 }
 
-/// The claims of a token that Envoy has checked, if there was one.
+/// The key in the namespace of Envoy's filter for JSON Web Tokens of why a token does not hold.
+pub(crate) const JWT_FAILURE: &str = "failure";
+/// What the filter calls a request without a token, and one with a credential that is none, such as a key.
+const NO_TOKEN: [&str; 2] = ["1", "4"];
+
+/// The claims of a token that Envoy has checked; or, as a text, why Envoy says that it does not hold. `None`: there is no token.
 pub(crate) fn claims(metadata: Option<&Metadata>) -> Option<serde_json::Value> {
     let namespace = metadata?.filter_metadata.get(metadata::JWT_NAMESPACE)?;
-    match namespace.fields.get(metadata::JWT_PAYLOAD)?.kind.as_ref()? {
-        Kind::StructValue(claims) => Some(object(claims)),
+    let of = |key: &str| match namespace.fields.get(key)?.kind.as_ref()? {
+        Kind::StructValue(fields) => Some(object(fields)),
         _ => None,
-    }
+    };
+    of(metadata::JWT_PAYLOAD).or_else(|| {
+        let failure = of(JWT_FAILURE)?;
+        let code = failure.get("code")?.to_string();
+        (!NO_TOKEN.contains(&code.as_str())).then(|| failure.get("message").cloned())?
+    })
 }
 
 fn object(from: &Struct) -> serde_json::Value {

@@ -10,7 +10,7 @@
 
 pub mod admin;
 pub mod alerts;
-pub mod cache;
+mod cache;
 pub mod config;
 mod decide;
 mod departed;
@@ -18,6 +18,7 @@ pub mod directory;
 pub mod envoy;
 pub mod gateway;
 mod handover;
+mod lock;
 mod money;
 pub mod policy;
 pub mod probe;

@@ -117,8 +117,15 @@ async fn main() -> ExitCode {
 async fn run(verb: Verb) -> Result<(), String> {
     match verb {
         Verb::Check(file) => {
-            read(&file.config)?;
-            println!("{} is valid", file.config.display());
+            let path = file.config.display();
+            let config = read(&file.config)?;
+            if let Some(missing) = config.missing_file() {
+                return Err(format!("the configuration is not valid\n{path}: {missing}"));
+            }
+            for warning in config.warnings() {
+                eprintln!("weirgate: warning: {path}: {warning}");
+            }
+            println!("{path} is valid");
             Ok(())
         }
         Verb::Render { file, filters, only } => {

@@ -21,11 +21,10 @@ use envoy_types::pb::envoy::service::ratelimit::v3::{RateLimitRequest, RateLimit
 use envoy_types::pb::google::protobuf::Duration as ProtoDuration;
 use sha2::{Digest, Sha256};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use weirgate_contract::response_header;
 
 /// How long what was counted waits to be settled, which happens in the same call.
 const LIFETIME: Duration = Duration::from_secs(10);
-/// The header that tells why a key is not accepted, by the code that the gateway's own errors have.
-const ERROR: &str = "x-weirgate-error";
 
 /// One descriptor, understood.
 #[derive(Debug)]
@@ -130,8 +129,11 @@ fn response(
         DescriptorStatus { code, ..status }
     });
     let refused = described.iter().find_map(|one| one.refused);
-    let header =
-        |code: &str| HeaderValue { key: ERROR.to_owned(), value: code.to_owned(), ..HeaderValue::default() };
+    let header = |code: &str| HeaderValue {
+        key: response_header::ERROR.to_owned(),
+        value: code.to_owned(),
+        ..HeaderValue::default()
+    };
     let overall = if over.is_empty() && refused.is_none() { Code::Ok } else { Code::OverLimit };
     RateLimitResponse {
         overall_code: overall.into(),

@@ -1,7 +1,7 @@
 //! Runs the service and Envoy together, as one command.
 
 use crate::config::{Config, Endpoint};
-use crate::envoy::{Paths, render};
+use crate::envoy::{Filter, Paths, render};
 use crate::gateway::Gateway;
 use crate::serve::Service;
 use std::collections::VecDeque;
@@ -39,14 +39,16 @@ pub struct Options {
 /// # Errors
 /// Text for the operator: what did not start, or which of the two ended.
 pub async fn run(config: Config, options: &Options) -> Result<(), String> {
+    if let Some(missing) = config.missing_file() {
+        return Err(missing);
+    }
+    let filters = filters(&options.filters)?;
     let folder = tempfile::Builder::new().prefix("weirgate-").tempdir().map_err(text)?;
     let service = Endpoint::Unix(folder.path().join("service.sock"));
     let admin = match config.envoy.admin {
         Some(address) => Endpoint::Tcp { host: address.ip().to_string(), port: address.port() },
         None => Endpoint::Unix(folder.path().join("envoy-admin.sock")),
     };
-    let filters = options.filters.canonicalize();
-    let filters = filters.map_err(|error| format!("no filters in {}: {error}", options.filters.display()))?;
     let paths = Paths { filters, service: service.clone(), admin };
     let file = folder.path().join("envoy.yaml");
     write_private(&file, &render(&config, &paths).yaml()).map_err(text)?;
@@ -94,6 +96,19 @@ pub async fn run(config: Config, options: &Options) -> Result<(), String> {
     let _ = stop.send(());
     let _ = tokio::time::timeout(GRACE, serving).await;
     outcome
+}
+
+/// The whole path of the folder of the filters, in which all of them are.
+fn filters(folder: &Path) -> Result<PathBuf, String> {
+    let there = |filter: &Filter| folder.join(format!("{}.wasm", filter.name())).is_file();
+    match folder.canonicalize() {
+        Ok(folder) if Filter::ALL.iter().all(there) => Ok(folder),
+        _ => Err(format!(
+            "the filters are not in {}: build them with `make filters` in a clone of Weirgate, and name that clone's target/filters \
+             with --filters, WEIRGATE_FILTERS or envoy.filters",
+            folder.display()
+        )),
+    }
 }
 
 fn banner(config: &Config) -> String {

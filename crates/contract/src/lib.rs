@@ -76,6 +76,8 @@ pub mod response_header {
     pub const CACHE_SIMILARITY: &str = "x-weirgate-cache-similarity";
     /// How long ago a cached answer was generated, in seconds (RFC 9111).
     pub const AGE: &str = "age";
+    /// Why a key is not accepted, on routes that only ask the rate limit service.
+    pub const ERROR: &str = "x-weirgate-error";
     /// A limit that is reached and refuses nothing.
     pub const WARNING: &str = "x-weirgate-warning";
     /// What clients are told besides the answer: each header, and the key of the metadata that it is taken from.

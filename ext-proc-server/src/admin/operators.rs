@@ -48,8 +48,25 @@ async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
 async fn metrics(State(gateway): State<Arc<Gateway>>) -> impl IntoResponse {
     let cache = gateway.cache.as_ref().map(Cache::metrics).unwrap_or_default();
     // The last one ends with the line that ends all.
-    let text = gateway.alerts.metrics() + &cache + &gateway.ledger.totals().metrics();
+    let text = store_metrics(&gateway).await
+        + &gateway.alerts.metrics()
+        + &cache
+        + &gateway.ledger.totals().metrics();
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
+}
+
+/// Whether the store answers, and what waits in it.
+async fn store_metrics(gateway: &Gateway) -> String {
+    let open = gateway.store.open_reservations().await;
+    let up = u8::from(open.is_ok());
+    let mut text = format!(
+        "# HELP weirgate_store_up Whether the store of limits answers.\n# TYPE weirgate_store_up gauge\nweirgate_store_up {up}\n"
+    );
+    if let Ok(open) = open {
+        text += "# HELP weirgate_open_reservations Requests that hold a reservation.\n# TYPE weirgate_open_reservations gauge\n";
+        text += &format!("weirgate_open_reservations {open}\n");
+    }
+    text
 }
 
 /// Once there are admins, usage is for those who may read everything.

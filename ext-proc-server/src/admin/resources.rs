@@ -3,7 +3,7 @@
 use super::access::Caller;
 use super::answer;
 use super::call::{Call, typed};
-use crate::directory::log::Action;
+use crate::directory::log::{Action, Kind};
 use crate::directory::refusal::{Reason, Refusal};
 use crate::directory::{Changed, Resource};
 use crate::gateway::Gateway;
@@ -213,7 +213,15 @@ fn allowed<R: ApiResource>(
         let name = before.map(Resource::name).unwrap_or_default();
         return Err(Refusal::not_found(R::KIND, name));
     }
-    let Some(after) = after else { return Ok(()) };
+    let Some(after) = after else {
+        // The name of another team's key is not for this one to know.
+        let referrer = before.and_then(|before| R::referrer(directory, before.name()));
+        let key =
+            referrer.filter(|(kind, _)| *kind == Kind::Key).and_then(|(_, key)| directory.keys.get(&key));
+        let foreign = key.is_some_and(|key| !caller.sees(key.team(directory)));
+        let name = before.map(Resource::name).unwrap_or_default();
+        return if foreign { Err(Refusal::in_use(R::KIND, name, "a key of another team")) } else { Ok(()) };
+    };
     if !caller.sees(after.team(directory)) {
         return Err(Refusal::forbidden(format!("it must be of the team \"{own}\"")).of_field("team"));
     }

@@ -13,7 +13,7 @@ use crate::policy::Policy;
 use crate::policy::identity::{Directory, Principal};
 use crate::policy::limit::{Counted, Dimension, Limit, Mode, Only, Rule, counter};
 use crate::policy::rules::only_counts_spend;
-use crate::store::window::Window;
+use crate::store::window::{Window, to_us};
 use crate::store::{Claim, Measure, Store};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -22,7 +22,7 @@ use serde_json::json;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 use utoipa::ToSchema;
 
 /// How one counter stands.
@@ -278,7 +278,7 @@ async fn ask(store: &dyn Store, counters: Vec<Counter>) -> Result<Vec<Standing>,
         tracing::error!(%error, "counters cannot be read");
         unreadable()
     })?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+    let now_us = to_us(SystemTime::now());
     let shown = counters.into_iter().zip(standings).map(|(counter, standing)| {
         let (owner, of) = (counter.owner(), counter.of());
         let Counter { rule, claim } = counter;
@@ -286,7 +286,7 @@ async fn ask(store: &dyn Store, counters: Vec<Counter>) -> Result<Vec<Standing>,
         // Of requests under way all are both.
         let taken = if concurrent { standing.used } else { standing.used.saturating_add(standing.reserved) };
         let full = rule.limit.burst.unwrap_or(rule.limit.amount);
-        let resets_at = standing.reset_us.map(|wait| (now + u128::from(wait)).div_ceil(1_000_000));
+        let resets_us = standing.reset_us.map(|wait| rule.limit.whole_again_us(now_us, wait));
         Standing {
             limit: rule.limit.name.clone(),
             owner,
@@ -298,7 +298,7 @@ async fn ask(store: &dyn Store, counters: Vec<Counter>) -> Result<Vec<Standing>,
             used: standing.used,
             reserved: standing.reserved,
             remaining: full.saturating_sub(taken),
-            resets_at: resets_at.map(|seconds| time(u64::try_from(seconds).unwrap_or(u64::MAX))),
+            resets_at: resets_us.map(|us| time(us.div_ceil(1_000_000))),
             counter: claim.counter,
         }
     });

@@ -148,6 +148,8 @@ async fn every_role_may_call_what_is_its_own_and_nothing_else() {
         ("GET", "/limits/none", "av"),
         ("PATCH", "/limits/none", "a"),
         ("DELETE", "/limits/none", "a"),
+        ("DELETE", "/cache", "a"),
+        ("POST", "/cache/feedback", "a"),
         ("GET", "/standings", "avt"),
         ("GET", "/spend", "avt"),
         ("GET", "/audit", "a"),
@@ -544,6 +546,38 @@ async fn a_teams_admin_sees_and_changes_the_teams_own() {
 }
 
 #[tokio::test]
+async fn a_teams_admin_is_not_told_which_key_of_another_team_is_in_the_way() {
+    let api = Api::new();
+    api.good(ADMIN, "POST", "/users", json!({"name": "ann", "team": "red"})).await;
+    api.good(ADMIN, "POST", "/keys", json!({"name": "of-blue", "user": "ann", "team": "blue"})).await;
+    let answer = api.ask(RED, "DELETE", "/users/ann", Value::Null).await;
+    let message = "the user \"ann\" cannot be deleted: a key of another team refers to it";
+    assert_eq!((answer.code().as_str(), &answer.json()["error"]["message"]), ("in_use", &json!(message)));
+    let answer = api.ask(ADMIN, "DELETE", "/users/ann", Value::Null).await;
+    assert!(answer.text.contains("the key \\\"of-blue\\\" refers to it"), "{}", answer.text);
+}
+
+#[tokio::test]
+async fn a_limit_that_would_not_do_what_it_says_is_refused() {
+    let api = Api::new();
+    let limit = |more: Value| {
+        let mut limit = json!({"name": "l", "measure": "requests", "amount": 9});
+        limit.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"name": "k", "models": ["chat"], "limits": [limit]})
+    };
+    let never = limit(json!({"window": "sliding 1h", "warn_at": [80]}));
+    assert_eq!(
+        api.refused(ADMIN, "POST", "/keys", never).await,
+        refusal(422, "invalid_value", "limits[0].warn_at")
+    );
+    let beyond = limit(json!({"downgrade": {"at_percent": 80, "model": "small"}}));
+    assert_eq!(
+        api.refused(ADMIN, "POST", "/keys", beyond).await,
+        refusal(422, "invalid_value", "limits[0].downgrade.model")
+    );
+}
+
+#[tokio::test]
 async fn a_teams_admin_learns_nothing_of_foreign_names() {
     let api = Api::new();
     for key in ["of-blue", "of-nobody"] {
@@ -669,7 +703,10 @@ async fn standings_name_every_counter_that_can_be_named() {
         (&first["used"], &first["remaining"], &first["window"]),
         (&json!(0), &json!(7), &json!("month"))
     );
-    assert!(first["resets_at"].is_string() && all["items"][1]["window"].is_null());
+    assert!(all["items"][1]["window"].is_null());
+    // The end of a window is told exactly, and not a second after it.
+    let ends = |item: &Value| item["resets_at"].as_str().unwrap_or_default().ends_with("T00:00:00Z");
+    assert!(ends(first) && ends(&all["items"][2]), "{all}");
     let of_red = [
         "key:k/b@micro_dollars month",
         "key:k/c@concurrent",

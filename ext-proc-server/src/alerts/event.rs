@@ -149,7 +149,7 @@ pub(super) fn of_refusal(
         used: standing.used,
         reserved: Some(standing.reserved),
         window_us,
-        resets_us: standing.reset_us.map(|reset| now_us.saturating_add(reset)),
+        resets_us: standing.reset_us.map(|wait| rule.limit.whole_again_us(now_us, wait)),
         now_ms: now_us / 1_000,
     }
     .event(policy, rule)

@@ -14,7 +14,8 @@ pub use target::{Address, Only, SigningKey, Target};
 
 use crate::gateway::Gateway;
 use crate::policy::Policy;
-use crate::policy::limit::Rule;
+use crate::policy::limit::{Limit, Mode, Rule};
+use crate::policy::rules::only_counts_spend;
 use crate::store::window::{Window, length_us, to_us};
 use crate::store::{Measure, Movement, Standing};
 use client::{Attempt, Client};
@@ -70,8 +71,16 @@ impl Alerts {
         Ok(Self { targets, outbox, refusing: Mutex::default(), counts: Counts::new() })
     }
 
-    /// Tells of the shares that were crossed by settlements. What is told is written down when this returns.
+    /// Tells of the shares that were crossed by settlements, and counts those that soft and shadow limits let pass. What is told is written down when this returns.
     pub(crate) async fn moved(&self, policy: &Policy, movements: &[Movement]) {
+        for movement in movements {
+            let rule = policy.rules().of_counter(&movement.counter);
+            let passed = |limit: &Limit| limit.mode != Mode::Hard && !only_counts_spend(limit);
+            if let Some(rule) = rule.filter(|rule| passed(&rule.limit) && movement.after > rule.limit.amount)
+            {
+                self.counts.refusal(&rule.limit);
+            }
+        }
         if self.targets.is_empty() {
             return;
         }
@@ -90,7 +99,8 @@ impl Alerts {
     /// Tells that a limit has refused a request or ended a stream, if that is the first in its window. `counter`: the one that
     /// stands in the way. Nobody waits for anything.
     pub(crate) fn refused(&self, policy: &Policy, rule: &Rule, counter: &str, standing: &Standing) {
-        if !self.want_refusals() {
+        self.counts.refusal(&rule.limit);
+        if !self.targets.iter().any(|target| target.wants_kind(Kind::Refused)) {
             return;
         }
         let now_us = to_us(SystemTime::now());
@@ -103,11 +113,6 @@ impl Alerts {
             let outbox = self.outbox.clone();
             tokio::task::spawn_blocking(move || outbox.add(messages));
         }
-    }
-
-    /// Whether anybody is to be told of refusals.
-    pub(crate) fn want_refusals(&self) -> bool {
-        self.targets.iter().any(|target| target.wants_kind(Kind::Refused))
     }
 
     /// The deliveries of an event: one for each target that wants it.
@@ -131,11 +136,13 @@ impl Alerts {
     /// Metrics as OpenMetrics text, without the line that ends it.
     pub(crate) fn metrics(&self) -> String {
         let mut text = String::new();
-        self.counts.waiting.set(i64::try_from(self.outbox.waiting()).unwrap_or(i64::MAX));
-        match encode_registry(&mut text, &self.counts.registry) {
-            Ok(()) if !self.targets.is_empty() => text,
-            _ => String::new(),
+        // Writing to a text never fails.
+        let _ = encode_registry(&mut text, &self.counts.of_limits);
+        if !self.targets.is_empty() {
+            self.counts.waiting.set(i64::try_from(self.outbox.waiting()).unwrap_or(i64::MAX));
+            let _ = encode_registry(&mut text, &self.counts.registry);
         }
+        text
     }
 
     /// Notes what came of an attempt, and says whether the message is done with; if not, when it is tried again.
@@ -276,8 +283,17 @@ struct Outcome {
     outcome: &'static str,
 }
 
+/// The limit's name, which is of the configuration or the admin API: clients cannot make any.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfLimit {
+    limit: String,
+    mode: &'static str,
+}
+
 #[derive(Debug)]
 struct Counts {
+    of_limits: Registry,
+    refusals: Family<OfLimit, Counter>,
     registry: Registry,
     deliveries: Family<Outcome, Counter>,
     waiting: Gauge,
@@ -285,13 +301,22 @@ struct Counts {
 
 impl Counts {
     fn new() -> Self {
+        let (mut of_limits, refusals) =
+            (Registry::with_prefix("weirgate"), Family::<OfLimit, Counter>::default());
+        let help = "Requests that a limit refused, or would have refused if it were hard";
+        of_limits.register("limit_refusals", help, refusals.clone());
         let (mut registry, deliveries) =
             (Registry::with_prefix("weirgate"), Family::<Outcome, Counter>::default());
         let help = "Attempts to deliver alerts, by what came of them";
         registry.register("alert_deliveries", help, deliveries.clone());
         let waiting = Gauge::default();
         registry.register("alerts_waiting", "Alerts that are still to be delivered", waiting.clone());
-        Self { registry, deliveries, waiting }
+        Self { of_limits, refusals, registry, deliveries, waiting }
+    }
+
+    fn refusal(&self, limit: &Limit) {
+        let labels = OfLimit { limit: limit.name.clone(), mode: limit.mode.as_str() };
+        self.refusals.get_or_create(&labels).inc();
     }
 
     fn of(&self, outcome: &'static str) -> impl std::ops::Deref<Target = Counter> {

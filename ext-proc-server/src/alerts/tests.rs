@@ -240,6 +240,32 @@ fn what_fails_is_tried_for_three_days_and_no_longer() {
     assert!(!metrics.contains("# EOF"));
 }
 
+#[tokio::test]
+async fn refusals_are_counted_by_limit_also_without_alerts_and_so_is_what_soft_and_shadow_limits_let_pass() {
+    let (alerts, policy) = (Alerts::open(Vec::new(), None).unwrap(), policy());
+    let counter = "key:of-red/calls@requests day";
+    let rule = policy.rules().of_counter(counter).unwrap();
+    for _ in 0..2 {
+        alerts.refused(&policy, rule, counter, &Standing::default());
+    }
+    let month = "team:red/month@micro_dollars month";
+    // Up to its amount a limit would not have refused; beyond it, each request.
+    let movements = [movement(month, 0, 2_000_000), movement(month, 2_000_000, 2_000_001)];
+    alerts.moved(&policy, &movements).await;
+    // What a key without a budget spends is counted by a limit that nobody has set.
+    alerts.moved(&policy, &[movement("key:of-red/spend@micro_dollars total", 0, 9)]).await;
+    let metrics = alerts.metrics();
+    let mut lines: Vec<_> = metrics.lines().filter(|line| line.starts_with("weirgate_limit")).collect();
+    lines.sort_unstable();
+    assert_eq!(
+        lines,
+        [
+            "weirgate_limit_refusals_total{limit=\"calls\",mode=\"hard\"} 2",
+            "weirgate_limit_refusals_total{limit=\"month\",mode=\"shadow\"} 1"
+        ]
+    );
+}
+
 /// The store's own movements cross each share once, however many requests there are.
 #[tokio::test]
 async fn a_store_and_many_requests_cross_each_share_once() {

@@ -12,7 +12,7 @@ mod flights;
 mod metrics;
 pub(crate) mod replay;
 mod request;
-pub mod store;
+pub(crate) mod store;
 
 pub(crate) use control::Control;
 pub(crate) use entry::Entry;
@@ -33,7 +33,7 @@ const FILE: &str = "cache.jsonl";
 
 /// The cache of one process.
 #[derive(Debug)]
-pub struct Cache {
+pub(crate) struct Cache {
     pub(crate) settings: CacheSettings,
     store: Arc<dyn Entries>,
     flights: Flights,
@@ -65,7 +65,7 @@ impl Cache {
     ///
     /// # Errors
     /// The folder cannot be read or written.
-    pub fn open(
+    pub(crate) fn open(
         settings: CacheSettings,
         folder: Option<&Path>,
         redis: Option<Arc<Redis>>,

@@ -113,7 +113,7 @@ fn what_need_not_come_out_the_same_is_cached_only_where_that_is_wanted() {
         Request::new(settings, asked, Control::default(), &question(), &principal("k", ""), &[]).is_some()
     };
     assert!(new(&settings(), &asked("d")));
-    assert!(!new(&settings(), &random) );
+    assert!(!new(&settings(), &random));
     assert!(new(&CacheSettings { any_temperature: true, ..settings() }, &random));
     let others = CacheSettings { models: vec!["other".to_owned()], ..settings() };
     assert!(!new(&others, &asked("d")));
@@ -207,4 +207,40 @@ async fn memory_stays_under_its_bound_and_too_large_answers_are_not_kept() {
     let answer = "x".repeat(1 << 17);
     cache.put(Arc::new(Entry { answer, ..Entry::clone(&entry("large", ago(0))) })).await;
     assert_eq!(cache.store.get("large").await.unwrap(), None);
+}
+
+/// A store that never answers.
+#[derive(Debug)]
+struct Silent;
+
+#[tonic::async_trait]
+impl Entries for Silent {
+    async fn get(&self, _: &str) -> Result<Option<Arc<Entry>>, store::Error> {
+        std::future::pending().await
+    }
+    async fn put(&self, _: Arc<Entry>) -> Result<(), store::Error> {
+        std::future::pending().await
+    }
+    async fn purge(&self, _: &Which) -> Result<u64, store::Error> {
+        std::future::pending().await
+    }
+    fn size(&self) -> store::Size {
+        store::Size::default()
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_never_answers_is_waited_for_no_longer_than_is_allowed() {
+    let settings = CacheSettings { timeout: Duration::from_millis(1), ..settings() };
+    let (store, flights, metrics) = (Arc::new(Silent), Flights::default(), Metrics::default());
+    let cache = Cache { settings, store, flights, metrics };
+    // A provider is asked, and its answer still serves those who wait.
+    let Found::Miss(Some(leading)) = cache.find(&request(""), false).await else {
+        panic!("nothing is found")
+    };
+    let Found::Wait(wait) = cache.find(&request(""), false).await else { panic!("the second waits") };
+    cache.put(entry("a", ago(0))).await;
+    leading.land(entry("a", ago(0)));
+    assert!(wait.landed().await.is_some());
+    assert!(cache.metrics().contains("weirgate_cache_store_failures_total 3"));
 }

@@ -43,11 +43,13 @@ pub(crate) enum Verb {
 pub(crate) fn run(verb: Verb) -> Result<(), String> {
     match verb {
         Verb::Import { map, out, only, keep, date } => {
-            let map = text(&map)?;
-            let mut table = match only {
-                Some(list) => import::chosen(&map, &text(&list)?)?,
-                None => import::litellm(&map)?,
+            let path = map;
+            let map = text(&path)?;
+            let table = match only {
+                Some(list) => import::chosen(&map, &text(&list)?),
+                None => import::litellm(&map),
             };
+            let mut table = table.map_err(|error| format!("{}: {error}", path.display()))?;
             table.date = date;
             if let Some(path) = keep {
                 keep_rest(&mut table, &text(&path)?)

@@ -1,6 +1,6 @@
 //! Whom the file makes known: organisations, teams, users, keys, and limits.
 
-use super::document::{Fields, Node, Problems, Value};
+use super::document::{Fields, Node, Problems, Value, nearest};
 use super::hex_digest;
 use super::values::Reader;
 use crate::directory::bounds;
@@ -83,6 +83,7 @@ impl Reader<'_> {
         let organization = self.reference(&mut fields, "organization", people.organizations);
         let models = self.references(&mut fields, "models", "model", &known.models);
         let limits = self.limits(&mut fields, known);
+        self.downgrades(&mut fields, &models, &limits);
         let metadata = self.metadata(&mut fields);
         fields.finish(problems);
         Some(Team { name: name?, organization, models, limits, metadata })
@@ -118,12 +119,13 @@ impl Reader<'_> {
             models: self.references(&mut fields, "models", "model", &known.models),
             providers: self.references(&mut fields, "providers", "provider", &known.providers),
             operations: self.references(&mut fields, "operations", "operation", &operations),
-            networks: self.parsed_list::<Network>(&mut fields, "networks"),
+            networks: self.networks(&mut fields),
             expires_at: fields.get("expires_at").and_then(|node| self.time(node)),
             blocked: fields.get("blocked").and_then(|node| self.flag(node)).unwrap_or(false),
             limits: self.limits(&mut fields, known),
             metadata: self.metadata(&mut fields),
         };
+        self.downgrades(&mut fields, &key.models, &key.limits);
         fields.finish(problems);
         Some(Key { name: name?, secrets: vec![secret?], ..key })
     }
@@ -187,6 +189,7 @@ impl Reader<'_> {
         what: &str,
         known: &[&str],
     ) -> Vec<String> {
+        self.allows_something(fields, name);
         self.list(fields, name).iter().filter_map(|node| self.one_of(node, what, known)).collect()
     }
 
@@ -199,14 +202,39 @@ impl Reader<'_> {
         texts.collect()
     }
 
-    fn parsed_list<T: FromStr<Err = String>>(&self, fields: &mut Fields<'_>, name: &'static str) -> Vec<T> {
-        let nodes = self.list(fields, name).iter();
-        nodes.filter_map(|node| self.parsed_text(node)).collect()
+    /// An empty list of what is allowed would allow everything, which whoever writes it can hardly mean.
+    fn allows_something(&self, fields: &mut Fields<'_>, name: &'static str) {
+        if let Some(node) =
+            fields.get(name).filter(|node| matches!(&node.value, Value::List(items) if items.is_empty()))
+        {
+            self.problems.add(
+                node,
+                "is empty, which would allow all: leave the field out for that, or name at least one",
+            );
+        }
+    }
+
+    fn networks(&self, fields: &mut Fields<'_>) -> Vec<Network> {
+        self.allows_something(fields, "networks");
+        self.list(fields, "networks").iter().filter_map(|node| self.parsed_text(node)).collect()
     }
 
     fn parsed_text<T: FromStr<Err = String>>(&self, node: &Node) -> Option<T> {
         let text = self.text(node)?;
         text.parse().map_err(|problem: String| self.problems.add(node, problem)).ok()
+    }
+
+    fn window(&self, node: &Node) -> Option<Window> {
+        let text = self.text(node)?;
+        let hint = || {
+            let (unit, zone) = text.split_once(' ')?;
+            Unit::parse(unit)?;
+            let zones: Vec<String> = jiff::tz::db().available().map(|zone| zone.to_string()).collect();
+            let zones: Vec<&str> = zones.iter().map(String::as_str).collect();
+            Some(format!("; did you mean \"{}\"?", nearest(zone.trim(), &zones)?))
+        };
+        let problem = |problem: String| self.problems.add(node, problem + &hint().unwrap_or_default());
+        text.parse().map_err(problem).ok()
     }
 
     fn time(&self, node: &Node) -> Option<u64> {
@@ -259,8 +287,7 @@ impl Reader<'_> {
         if let Some(node) = fields.get("budget") {
             let mut fields = Fields::of(node, problems);
             let amount = fields.need("usd", problems).and_then(|node| self.dollars(node));
-            let period =
-                fields.get("period").map_or_else(|| "month".parse().ok(), |node| self.parsed_text(node));
+            let period = fields.get("period").map_or_else(|| "month".parse().ok(), |node| self.window(node));
             fields.finish(problems);
             if let (Some(amount), Some(period)) = (amount, period) {
                 limits.push(Limit::hard("budget", Measure::MicroDollars, amount, period));
@@ -268,6 +295,16 @@ impl Reader<'_> {
         }
         fields.finish(problems);
         limits
+    }
+
+    /// Limits may only turn to models that their owner may use.
+    fn downgrades(&self, fields: &mut Fields<'_>, models: &[String], limits: &[Limit]) {
+        let problems = limits.iter().filter_map(|limit| Some((limit, limit.downgrade_problem(models)?)));
+        for (limit, problem) in problems {
+            if let Some(node) = fields.get("limits") {
+                self.problems.add(node, format!("the limit \"{}\": downgrade.model: {problem}", limit.name));
+            }
+        }
     }
 
     /// The names of the limits in one list, which tell their counters apart.
@@ -301,7 +338,7 @@ impl Reader<'_> {
             );
         }
         let window_node = fields.get("window");
-        let window = window_node.map_or_else(|| "month".parse().ok(), |node| self.parsed_text(node));
+        let window = window_node.map_or_else(|| "month".parse().ok(), |node| self.window(node));
         let concurrent = matches!(given.as_slice(), [(Measure::Concurrent, _)]);
         if let Some(node) = window_node.filter(|_| concurrent) {
             problems.add(node, "requests under way have no window");
@@ -312,8 +349,7 @@ impl Reader<'_> {
         let per = self.list(&mut fields, "per").iter();
         let per = per.filter_map(|node| self.choice(node, &Dimension::ALL)).collect();
         let only = fields.get("only").map(|node| self.only(node, known, of_nobody)).unwrap_or_default();
-        let modes = [("hard", Mode::Hard), ("soft", Mode::Soft), ("shadow", Mode::Shadow)];
-        let mode = fields.get("mode").and_then(|node| self.choice(node, &modes)).unwrap_or_default();
+        let mode = fields.get("mode").and_then(|node| self.choice(node, &Mode::ALL)).unwrap_or_default();
         let warn_at = self.list(&mut fields, "warn_at").iter();
         let warn_at = warn_at.filter_map(|node| u8::try_from(self.count(node)?).ok()).collect();
         let downgrade = fields.get("downgrade").and_then(|node| {
@@ -443,6 +479,57 @@ mod tests {
         }
         let tags = key(&format!("tags: {}", list("t", 64)));
         assert_eq!(load(&tags, &[]).unwrap().directory.keys["k"].tags.len(), 64);
+    }
+
+    #[test]
+    fn an_empty_list_does_not_silently_allow_everything() {
+        for field in ["models", "providers", "operations", "networks"] {
+            let error = load(&key(&format!("{field}: []")), &[]).unwrap_err();
+            assert!(error.contains(&format!("keys[0].{field}: is empty, which would allow all")), "{error}");
+        }
+        let team = load(&format!("{}\nteams: [{{name: t, models: []}}]", key("")), &[]).unwrap_err();
+        assert!(team.contains("teams[0].models: is empty"), "{team}");
+        assert!(load(&key("tags: []"), &[]).is_ok());
+    }
+
+    #[test]
+    fn a_share_that_would_never_be_told_is_an_error() {
+        let limit = |rest: &str| load(&key(&format!("limits: [{{name: l, warn_at: [80], {rest}}}]")), &[]);
+        for never in ["requests: 9, window: sliding 1h", "tokens: 9, window: bucket 1m", "concurrent: 9"] {
+            assert!(limit(never).unwrap_err().contains("warn_at: needs a window of the calendar"), "{never}");
+        }
+        assert!(limit("usd: 9, window: total").is_ok());
+    }
+
+    #[test]
+    fn a_downgrade_leads_to_a_model_that_its_owner_may_use() {
+        let with = |owner: &str| {
+            let models = "models: [{name: big, deployments: [{provider: openai, model: gpt-4o}]}, {name: small, deployments: [{provider: openai, model: gpt-4o-mini}]}]";
+            load(&format!("{models}\n{owner}"), &[])
+        };
+        let limits = "limits: [{name: l, usd: 9, window: day, downgrade: {at_percent: 80, model: small}}]";
+        let error = with(&key(&format!("models: [big], {limits}"))).unwrap_err();
+        assert!(
+            error.contains("the limit \"l\": downgrade.model: \"small\" is none of its owner's models"),
+            "{error}"
+        );
+        let team = format!("{}\nteams: [{{name: t, models: [big], {limits}}}]", key(""));
+        assert!(with(&team).unwrap_err().contains("teams[0].limits"));
+        assert!(with(&key(&format!("models: [big, small], {limits}"))).is_ok());
+        assert!(with(&key(limits)).is_ok());
+    }
+
+    #[test]
+    fn a_time_zone_that_is_misspelt_and_an_amount_with_commas_are_put_right() {
+        let limit = |rest: &str| load(&key(&format!("limits: [{{name: l, {rest}}}]")), &[]);
+        let zone = limit("usd: 1, window: day Europe/Berln").unwrap_err();
+        assert!(zone.contains("did you mean \"Europe/Berlin\"?"), "{zone}");
+        let commas = limit("usd: \"$1,000\", window: day").unwrap_err();
+        assert!(commas.contains("write 1000 or 1_000, without commas"), "{commas}");
+        assert_eq!(
+            limit("usd: 1_000, window: day").unwrap().directory.keys["k"].limits[0].amount,
+            1_000_000_000
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use saphyr::{MarkedYaml, YamlData, YamlLoader};
 use saphyr_parser::{Parser, ScalarStyle};
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::fmt;
 
 /// Something wrong in a configuration file.
@@ -203,6 +204,16 @@ impl<'n> Fields<'n> {
         found.map(|(_, node)| node).filter(|node| !matches!(node.value, Value::Null))
     }
 
+    /// Whether there is nothing under this name: no field, or an empty list or map. What is there and wrong is something.
+    pub fn lacks(&mut self, name: &'static str) -> bool {
+        self.get(name).is_none_or(|node| match &node.value {
+            Value::Null => true,
+            Value::Scalar(_) => false,
+            Value::List(items) => items.is_empty(),
+            Value::Map(entries) => entries.is_empty(),
+        })
+    }
+
     /// The field of this name, which must be there.
     pub fn need(&mut self, name: &'static str, problems: &Problems) -> Option<&'n Node> {
         let found = self.get(name);
@@ -248,7 +259,9 @@ impl<'n> Fields<'n> {
 
 /// The text of an error about a name that nobody knows: with the nearest known one, if one is near, or else all.
 pub fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> String {
-    let known: Vec<&str> = known.collect();
+    // A field that is read twice is known twice.
+    let mut seen = HashSet::new();
+    let known: Vec<&str> = known.filter(|name| seen.insert(*name)).collect();
     let nearest = nearest(name, &known);
     match nearest {
         Some(near) => format!("unknown {what} \"{name}\"; did you mean \"{near}\"?"),
@@ -288,6 +301,21 @@ mod tests {
         let problem = problems.into_sorted().remove(0);
         assert_eq!((problem.line, problem.field.as_str()), (3, "modles"));
         assert_eq!(problem.message, "unknown field \"modles\"; did you mean \"models\"?");
+    }
+
+    #[test]
+    fn known_names_are_listed_once_although_a_field_was_read_twice() {
+        let node = parse("zzzzzz: 1").unwrap();
+        let problems = Problems::default();
+        let mut fields = Fields::of(&node, &problems);
+        for name in ["listen", "keys", "listen", "keys"] {
+            fields.get(name);
+        }
+        fields.finish(&problems);
+        assert_eq!(
+            problems.into_sorted().remove(0).message,
+            "unknown field \"zzzzzz\"; known are listen, keys"
+        );
     }
 
     #[test]

@@ -55,7 +55,8 @@ impl Reader<'_> {
         let issuer = fields.need("issuer", problems).and_then(|node| self.text(node));
         let audiences =
             fields.list("audiences", problems).iter().filter_map(|node| self.text(node)).collect();
-        let file = fields.get("jwks_file").and_then(|node| self.text(node));
+        let file_node = fields.get("jwks_file");
+        let file = file_node.and_then(|node| self.text(node));
         let url_node = fields.get("jwks_url");
         let url = url_node.and_then(|node| {
             let text = self.text(node)?;
@@ -70,7 +71,7 @@ impl Reader<'_> {
             (Some(file), None) => Some(Jwks::File(PathBuf::from(file))),
             (None, Some(url)) => Some(Jwks::Url { url, cache: cache.unwrap_or(Duration::from_secs(300)) }),
             _ => {
-                if url_node.is_none() {
+                if url_node.is_some() == file_node.is_some() {
                     problems.add(node, "give either jwks_file or jwks_url");
                 }
                 None

@@ -67,15 +67,15 @@ impl Reader<'_> {
         let service_address = fields.get("service_address").and_then(|node| self.endpoint(node));
         let probe = fields.get("probe").and_then(|node| self.text(node));
         let mut providers = BTreeMap::new();
-        for (name, node) in fields.named("providers", problems) {
+        let provider_nodes = fields.named("providers", problems);
+        for (name, node) in provider_nodes {
             self.name(node, name);
             if let Some(provider) = self.provider(name, node) {
                 providers.insert(name.clone(), provider);
             }
         }
-        let provider_names: Vec<&str> =
-            fields.named("providers", problems).iter().map(|(name, _)| name.as_str()).collect();
-        if provider_names.is_empty() {
+        let provider_names: Vec<&str> = provider_nodes.iter().map(|(name, _)| name.as_str()).collect();
+        if fields.lacks("providers") {
             problems.add(root, "providers is missing: name at least one");
         }
         let model_nodes = fields.list("models", problems);
@@ -91,7 +91,7 @@ impl Reader<'_> {
         let directory = self.directory(&mut fields, &known);
         let admins = self.admins(&mut fields);
         let alerts = self.alerts(&mut fields);
-        if fields.list("keys", problems).is_empty() && admins.is_empty() {
+        if fields.lacks("keys") && fields.lacks("admins") {
             problems.add(
                 root,
                 "keys is missing: without a key, and without admins who could make one, nobody can use the gateway",
@@ -332,14 +332,15 @@ impl Reader<'_> {
         let header = fields.need("header", problems).and_then(|node| self.text(node));
         let exact = fields.get("exact").and_then(|node| self.text(node));
         let prefix = fields.get("prefix").and_then(|node| self.text(node));
-        let provider = fields.get("provider").and_then(|node| self.one_of(node, "provider", providers));
+        let (provider_node, model_node) = (fields.get("provider"), fields.get("model"));
+        let provider = provider_node.and_then(|node| self.one_of(node, "provider", providers));
         // A provider may have models that this file does not name; without one the name must be ours.
-        let model = fields.get("model").and_then(|node| match &provider {
+        let model = model_node.and_then(|node| match provider_node {
             Some(_) => self.text(node),
             None => self.one_of(node, "model", &models),
         });
         fields.finish(problems);
-        if provider.is_none() && model.is_none() {
+        if provider_node.is_none() && model_node.is_none() {
             problems.add(node, "a rule needs a provider or a model to choose");
         }
         Some(HeaderRule { header: header?.to_ascii_lowercase(), exact, prefix, provider, model })
@@ -499,6 +500,29 @@ prices:
         let problems = problems("");
         assert!(problems.iter().any(|problem| problem.contains("providers is missing")));
         assert!(problems.iter().any(|problem| problem.contains("keys is missing")));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_called_missing_besides() {
+        for (text, variables) in [
+            ("providers: {p: {dialect: openai}}\nadmins: [{name: a, key: \"${UNSET}\", role: admin}]", 1),
+            ("providers: {p: {dialect: openai}}\nkeys: [{name: k, key: \"${UNSET}\"}]", 1),
+            (
+                "providers: {p: {dialect: openai}}\nkeys: [{name: k, key: \"${UNSET}\"}]\njwt: {issuer: i, jwks_file: \"${UNSET}\"}",
+                2,
+            ),
+            (
+                "providers: {p: {dialect: openai}}\nkeys: [{name: k, key: \"${UNSET}\"}]\nprices: {m: {input: \"${UNSET}\", output: 1}}",
+                2,
+            ),
+        ] {
+            let problems = problems(text);
+            assert!(problems.iter().all(|problem| problem.contains("UNSET is not set")), "{problems:#?}");
+            assert_eq!(problems.len(), variables);
+        }
+        let rule = format!("{GOOD}rules: [{{header: x, provider: lokal}}]\n");
+        assert_eq!(problems(&rule).len(), 1, "{:#?}", problems(&rule));
+        assert!(problems("providers: 1\nkeys: 2").iter().all(|problem| !problem.contains("missing")));
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub(crate) use values::duration;
 
 use crate::alerts::Target;
 use crate::policy::identity::Directory;
-use crate::policy::prices::Prices;
+use crate::policy::prices::{Found, Prices};
 use crate::store::redis;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -254,6 +254,54 @@ impl Config {
     }
 }
 
+impl Config {
+    /// What is allowed and probably not meant.
+    pub fn warnings(&self) -> Vec<String> {
+        let unpriced = |model: &&Model| {
+            self.deployments(model).any(|deployment| self.prices.find(&deployment.model) == Found::Unknown)
+        };
+        let budgets = self.budgets();
+        let warnings = self.models.iter().filter(unpriced).filter_map(|Model { name, .. }| {
+            let (whose, _) = budgets.iter().find(|(_, models)| models.is_empty() || models.contains(name))?;
+            Some(format!(
+                "the model \"{name}\" has a deployment without a price, so {whose}, which has a budget, cannot use it (403, unknown_price): add the price to prices, or set unknown_price"
+            ))
+        });
+        warnings.collect()
+    }
+
+    /// Whoever has a budget, and the models that they may use; none: all.
+    fn budgets(&self) -> Vec<(String, &[String])> {
+        let Directory { organizations, teams, users, keys, limits } = &self.directory;
+        let owners = keys.values().map(|key| ("key", &key.name, &key.limits, key.models.as_slice()));
+        let owners = owners
+            .chain(teams.values().map(|team| ("team", &team.name, &team.limits, team.models.as_slice())));
+        let owners = owners.chain(users.values().map(|user| ("user", &user.name, &user.limits, &[][..])));
+        let owners =
+            owners.chain(organizations.values().map(|one| ("organization", &one.name, &one.limits, &[][..])));
+        let mut budgets = Vec::new();
+        for (kind, name, limits, models) in owners {
+            budgets.extend(limits.iter().filter(|limit| limit.is_budget()).map(|limit| {
+                let models = if limit.only.models.is_empty() { models } else { limit.only.models.as_slice() };
+                (format!("the {kind} \"{name}\""), models)
+            }));
+        }
+        let of_all = limits.values().filter(|limit| limit.is_budget());
+        budgets.extend(of_all.map(|limit| ("everybody".to_owned(), limit.only.models.as_slice())));
+        budgets
+    }
+
+    /// The first file that Envoy is to read and that is not on this machine.
+    pub fn missing_file(&self) -> Option<String> {
+        match &self.jwt.as_ref()?.jwks {
+            Jwks::File(path) if !path.is_file() => {
+                Some(format!("jwt.jwks_file: there is no file {}", path.display()))
+            }
+            _ => None,
+        }
+    }
+}
+
 impl Endpoint {
     /// Reads `unix:/path` or `host:port`.
     pub fn parse(text: &str) -> Option<Self> {
@@ -303,6 +351,41 @@ mod tests {
         for bad in ["api.openai.com", "ftp://x", "https://", "https://x:y", "https://user@x/"] {
             assert_eq!(BaseUrl::parse(bad), None, "{bad}");
         }
+    }
+
+    fn config(rest: &str) -> Config {
+        let text = format!(
+            "providers: {{p: {{dialect: openai}}}}\nmodels:\n  - {{name: known, deployments: [{{provider: p, model: gpt-4o}}]}}\n  - {{name: mine, deployments: [{{provider: p, model: my-own}}]}}\n{rest}"
+        );
+        read(&text, &BTreeMap::new()).unwrap_or_else(|problems| panic!("{problems:?}"))
+    }
+
+    #[test]
+    fn a_budget_beside_a_model_without_a_price_is_warned_of() {
+        let key = |rest: &str| format!("keys: [{{name: k, key: a-key-of-some-length{rest}}}]\n");
+        let budget = ", limits: {budget: {usd: 5}}";
+        let warnings = config(&key(budget)).warnings();
+        assert_eq!(warnings.len(), 1);
+        assert!(
+            warnings[0].starts_with("the model \"mine\" has a deployment without a price, so the key \"k\"")
+        );
+        for quiet in [
+            key(""),
+            key(&format!("{budget}, models: [known]")),
+            format!("{}prices: {{my-own: {{input: 1, output: 1}}}}", key(budget)),
+            format!("{}unknown_price: zero", key(budget)),
+        ] {
+            assert!(config(&quiet).warnings().is_empty(), "{quiet}");
+        }
+        let all = "limits: [{name: all, usd: 5, window: day}]";
+        assert!(config(&format!("{}{all}", key(""))).warnings()[0].contains("so everybody"));
+    }
+
+    #[test]
+    fn a_file_with_the_issuers_keys_that_is_not_there_is_named() {
+        let jwt = "keys: [{name: k, key: a-key-of-some-length}]\njwt: {issuer: i, jwks_file: /no/such/file}";
+        let missing = config(jwt).missing_file().unwrap();
+        assert_eq!(missing, "jwt.jwks_file: there is no file /no/such/file");
     }
 
     #[test]

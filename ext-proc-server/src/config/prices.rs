@@ -47,8 +47,9 @@ impl Reader<'_> {
             tiers: self.tiers(&mut fields),
             long_context: fields.list("long_context", problems).iter().map(|node| self.long(node)).collect(),
         };
+        let incomplete = fields.lacks("input") || fields.lacks("output");
         fields.finish(problems);
-        if entry.rates.input.is_none() || entry.rates.output.is_none() {
+        if incomplete {
             problems.add(node, "a price needs input and output, in dollars a million tokens");
         }
         entry

@@ -89,7 +89,14 @@ impl Reader<'_> {
 
     /// Dollars, as micro-dollars.
     pub(super) fn dollars(&self, node: &Node) -> Option<u64> {
-        self.parsed(node, "an amount of dollars such as 12.50, with at most six decimals", money::micros)
+        let text = self.text(node)?;
+        let amount = money::micros(&text.trim().replace('_', ""));
+        if amount.is_none() {
+            let commas = if text.contains(',') { ": write 1000 or 1_000, without commas" } else { "" };
+            let expected = "an amount of dollars such as 12.50, with at most six decimals";
+            self.problems.add(node, format!("\"{text}\" is not {expected}{commas}"));
+        }
+        amount
     }
 
     pub(super) fn choice<T: Copy>(&self, node: &Node, choices: &[(&'static str, T)]) -> Option<T> {

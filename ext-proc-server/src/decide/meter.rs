@@ -285,9 +285,6 @@ impl Meter {
         let policy = gateway.policy.load_full();
         let claim = self.claims.iter().find(|claim| claim.counter == counter);
         let (Some(claim), Some(rule)) = (claim, policy.rules().of_counter(counter)) else { return };
-        if !gateway.alerts.want_refusals() {
-            return;
-        }
         if let Ok(standings) = gateway.store.standings(std::slice::from_ref(claim)).await
             && let [standing] = standings.as_slice()
         {

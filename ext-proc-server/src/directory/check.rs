@@ -65,6 +65,13 @@ impl World<'_> {
         Ok(())
     }
 
+    fn downgrades(&self, limits: &[Limit], models: &[String]) -> Result<(), Refusal> {
+        limits.iter().enumerate().try_for_each(|(index, limit)| match limit.downgrade_problem(models) {
+            Some(problem) => Err(Refusal::invalid(format!("limits[{index}].downgrade.model"), problem)),
+            None => Ok(()),
+        })
+    }
+
     fn limit(&self, limit: &Limit) -> Result<(), Refusal> {
         is_name("name", &limit.name)?;
         if let Some((field, problem)) = limit.problem() {
@@ -120,10 +127,11 @@ impl Resource for Organization {
         metadata(&self.metadata)
     }
 
-    fn referrer(directory: &Directory, name: &str) -> Option<String> {
+    fn referrer(directory: &Directory, name: &str) -> Option<(Kind, String)> {
         let team = directory.teams.values().find(|team| team.organization.as_deref() == Some(name));
         let key = || directory.keys.values().find(|key| key.organization.as_deref() == Some(name));
-        team.map(|team| quoted(Kind::Team, &team.name)).or_else(|| Some(quoted(Kind::Key, &key()?.name)))
+        let team = team.map(|team| (Kind::Team, team.name.clone()));
+        team.or_else(|| Some((Kind::Key, key()?.name.clone())))
     }
 }
 
@@ -137,13 +145,15 @@ impl Resource for Team {
         refers("organization", self.organization.as_ref(), &world.directory.organizations)?;
         world.models("models", &self.models)?;
         world.limits(&self.limits)?;
+        world.downgrades(&self.limits, &self.models)?;
         metadata(&self.metadata)
     }
 
-    fn referrer(directory: &Directory, name: &str) -> Option<String> {
+    fn referrer(directory: &Directory, name: &str) -> Option<(Kind, String)> {
         let user = directory.users.values().find(|user| user.team.as_deref() == Some(name));
         let key = || directory.keys.values().find(|key| key.team.as_deref() == Some(name));
-        user.map(|user| quoted(Kind::User, &user.name)).or_else(|| Some(quoted(Kind::Key, &key()?.name)))
+        let user = user.map(|user| (Kind::User, user.name.clone()));
+        user.or_else(|| Some((Kind::Key, key()?.name.clone())))
     }
 }
 
@@ -159,9 +169,9 @@ impl Resource for User {
         metadata(&self.metadata)
     }
 
-    fn referrer(directory: &Directory, name: &str) -> Option<String> {
+    fn referrer(directory: &Directory, name: &str) -> Option<(Kind, String)> {
         let key = directory.keys.values().find(|key| key.user.as_deref() == Some(name));
-        key.map(|key| quoted(Kind::Key, &key.name))
+        key.map(|key| (Kind::Key, key.name.clone()))
     }
 }
 
@@ -184,6 +194,7 @@ impl Resource for Key {
             known_name(field, "operation", name, operations())
         })?;
         world.limits(&self.limits)?;
+        world.downgrades(&self.limits, &self.models)?;
         metadata(&self.metadata)
     }
 }
@@ -196,10 +207,6 @@ impl Resource for Limit {
     fn check(&self, world: &World<'_>) -> Result<(), Refusal> {
         world.limit(self)
     }
-}
-
-fn quoted(kind: Kind, name: &str) -> String {
-    format!("the {kind} \"{name}\"")
 }
 
 fn known_name<'k>(

@@ -2,7 +2,8 @@
 
 use super::Restored;
 use super::log::{AppendError, AuditLog, Entry};
-use std::fs::{File, OpenOptions, TryLockError};
+use crate::lock;
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
@@ -36,13 +37,7 @@ impl FileLog {
         let new = !path.exists();
         let file =
             OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(path)?;
-        file.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => io::Error::new(
-                io::ErrorKind::WouldBlock,
-                format!("{} is used by another process", path.display()),
-            ),
-            TryLockError::Error(error) => error,
-        })?;
+        lock::file(&file, path)?;
         let (starts, end, restored) = read(&file).map_err(|error| {
             io::Error::new(error.kind(), format!("{} cannot be used: {error}", path.display()))
         })?;

@@ -63,7 +63,7 @@ pub trait Resource: Clone + Serialize + DeserializeOwned + Send + Sync + 'static
     fn check(&self, world: &World<'_>) -> Result<(), Refusal>;
 
     /// Somebody who refers to it and would be left with a name that nobody knows.
-    fn referrer(_directory: &Directory, _name: &str) -> Option<String> {
+    fn referrer(_directory: &Directory, _name: &str) -> Option<(Kind, String)> {
         None
     }
 }
@@ -82,6 +82,8 @@ struct State {
     sequence: u64,
     /// The last entry that is in force. Whoever asks for a change may leave before it is.
     published: u64,
+    /// The log could not be read when it was read last.
+    unreadable: bool,
     builder: Builder,
 }
 
@@ -106,6 +108,7 @@ impl Managed {
                 directory,
                 sequence,
                 published: sequence,
+                unreadable: false,
                 builder: Builder::new(),
             }),
         }
@@ -126,10 +129,17 @@ impl Managed {
     /// Brings in force what other processes have changed, and what was written down for somebody who has left since.
     ///
     /// # Errors
-    /// The log cannot be read.
+    /// The log cannot be read. That is said once, until it can be read again.
     pub async fn refresh(&self, policy: &ArcSwap<Policy>) -> io::Result<()> {
         let mut state = self.state.lock().await;
-        state.catch_up(self.log.as_ref()).await?;
+        let read = state.catch_up(self.log.as_ref()).await;
+        let before = std::mem::replace(&mut state.unreadable, read.is_err());
+        match read {
+            Err(_) if before => return Ok(()),
+            Err(error) => return Err(error),
+            Ok(()) if before => tracing::warn!("what other processes have changed is known again"),
+            Ok(()) => {}
+        }
         if state.published != state.sequence {
             state.publish(policy).await;
         }
@@ -167,7 +177,8 @@ impl Managed {
             match &after {
                 Some(after) => after.check(&world)?,
                 None => {
-                    if let Some(referrer) = R::referrer(world.directory, name) {
+                    if let Some((kind, referrer)) = R::referrer(world.directory, name) {
+                        let referrer = format!("the {kind} \"{referrer}\"");
                         return Err(Refusal::in_use(R::KIND, name, &referrer));
                     }
                 }

@@ -75,7 +75,7 @@ impl Refusal {
 
     /// The name is taken.
     pub fn exists(kind: Kind, name: &str) -> Self {
-        Self::new(Reason::Conflict, "already_exists", format!("there is a {kind} \"{name}\" already"))
+        Self::new(Reason::Conflict, "already_exists", format!("the {kind} \"{name}\" exists already"))
             .of_field("name")
     }
 
@@ -90,7 +90,8 @@ impl Refusal {
         Self::new(Reason::Conflict, "read_only", message)
     }
 
-    pub(super) fn in_use(kind: Kind, name: &str, referrer: &str) -> Self {
+    /// It cannot be deleted, since something refers to it.
+    pub fn in_use(kind: Kind, name: &str, referrer: &str) -> Self {
         let message = format!("the {kind} \"{name}\" cannot be deleted: {referrer} refers to it");
         Self::new(Reason::Conflict, "in_use", message)
     }

@@ -85,7 +85,7 @@ async fn one_process_at_a_time_has_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("audit.jsonl");
     let _book = open(&path);
-    assert!(FileLog::open(&path).unwrap_err().to_string().contains("used by another process"));
+    assert!(FileLog::open(&path).unwrap_err().to_string().starts_with("another process uses"));
 }
 
 #[tokio::test]
@@ -155,6 +155,42 @@ async fn what_cannot_be_written_down_is_not_done() {
     let book = book(Arc::new(Broken), Restored::default());
     assert_eq!(book.create("ann").await.unwrap_err().code, "log_unavailable");
     assert!(book.users().is_empty());
+}
+
+/// A log that can be taken away.
+#[derive(Debug, Default)]
+struct Away(std::sync::atomic::AtomicBool);
+
+#[tonic::async_trait]
+impl AuditLog for Away {
+    async fn append(&self, _: &Entry) -> Result<(), AppendError> {
+        Ok(())
+    }
+
+    async fn read(&self, _: u64, _: usize) -> io::Result<Vec<Entry>> {
+        match self.0.load(std::sync::atomic::Ordering::SeqCst) {
+            true => Err(io::Error::other("away")),
+            false => Ok(Vec::new()),
+        }
+    }
+
+    async fn last(&self) -> io::Result<u64> {
+        Ok(0)
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_is_away_is_told_of_once_and_not_every_second() {
+    let log = Arc::new(Away::default());
+    let book = book(log.clone(), Restored::default());
+    let away = |away| log.0.store(away, std::sync::atomic::Ordering::SeqCst);
+    for _ in 0..2 {
+        away(true);
+        assert!(book.managed.refresh(&book.policy).await.is_err());
+        assert!(book.managed.refresh(&book.policy).await.is_ok());
+        away(false);
+        assert!(book.managed.refresh(&book.policy).await.is_ok());
+    }
 }
 
 #[tokio::test]

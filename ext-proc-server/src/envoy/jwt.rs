@@ -4,6 +4,7 @@
 use super::cluster_config::tls;
 use super::parts::{discovery, load_assignment, merge, seconds, type_url};
 use crate::config::{Config, Endpoint, Jwks, Jwt};
+use crate::handover::JWT_FAILURE;
 use serde_json::{Value, json};
 use std::time::Duration;
 use weirgate_contract::metadata;
@@ -11,12 +12,13 @@ use weirgate_contract::metadata;
 /// The cluster of the issuer's keys.
 const CLUSTER: &str = "weirgate.jwks";
 
-/// The filter. A request without a token, or with one that does not hold, goes on without claims: decide then looks for a key,
-/// and finds none.
+/// The filter. A request without a token, or with one that does not hold, goes on without claims: decide then looks for a key, and
+/// where it finds none, says why the token does not hold.
 pub(super) fn filter(jwt: &Jwt) -> Value {
     let mut provider = json!({
         "issuer": jwt.issuer,
         "payload_in_metadata": metadata::JWT_PAYLOAD,
+        "failed_status_in_metadata": JWT_FAILURE,
         "forward": true,
         // And not from the query, which goes to the provider.
         "from_headers": [{"name": "Authorization", "value_prefix": "Bearer "}],

@@ -16,11 +16,14 @@ impl Policy {
     /// Whose a token is.
     ///
     /// # Errors
-    /// 401 if it does not say who the user is, 403 if its team is not known here.
+    /// 401 if it does not hold or does not say who the user is, 403 if its team is not known here.
     pub(super) fn bearer(&self, names: &ClaimNames, claims: &Value) -> Result<Caller, ClientError> {
+        let invalid = |message| ClientError::new(ErrorKind::Unauthenticated, "invalid_token", message);
+        if let Value::String(reason) = claims {
+            return Err(invalid(format!("the token is not accepted: {reason}")));
+        }
         let user = texts(claims, &names.user).into_iter().next().ok_or_else(|| {
-            let message = format!("the token has no claim \"{}\", which says who its user is", names.user);
-            ClientError::new(ErrorKind::Unauthenticated, "invalid_token", message)
+            invalid(format!("the token has no claim \"{}\", which says who its user is", names.user))
         })?;
         let first =
             |name: &Option<String>| name.as_ref().and_then(|name| texts(claims, name).into_iter().next());

@@ -149,6 +149,17 @@ pub enum Mode {
     Shadow,
 }
 
+impl Mode {
+    /// All, with their names.
+    pub const ALL: [(&'static str, Self); 3] =
+        [("hard", Self::Hard), ("soft", Self::Soft), ("shadow", Self::Shadow)];
+
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(_, mode)| *mode == self).map_or("", |(name, _)| name)
+    }
+}
+
 /// Another model to use before a limit is reached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -223,10 +234,34 @@ impl Limit {
         if self.warn_at.iter().any(percent) {
             return Some(("warn_at", "must be shares from 1 to 100 per cent".to_owned()));
         }
+        // Other windows have no moment at which a share is used.
+        let calendar = matches!(self.window, Window::Calendar(..)) && self.measure != Measure::Concurrent;
+        if !self.warn_at.is_empty() && !calendar {
+            return Some((
+                "warn_at",
+                "needs a window of the calendar: of others no share would ever be told".to_owned(),
+            ));
+        }
         if self.downgrade.as_ref().is_some_and(|downgrade| percent(&downgrade.at_percent)) {
             return Some(("downgrade", "must begin at a share from 1 to 100 per cent".to_owned()));
         }
         None
+    }
+
+    /// What is wrong with the model that it turns to, if its owner may use only these; none: all.
+    pub fn downgrade_problem(&self, models: &[String]) -> Option<String> {
+        let model = &self.downgrade.as_ref()?.model;
+        let may = models.is_empty() || models.contains(model);
+        (!may).then(|| format!("\"{model}\" is none of its owner's models"))
+    }
+
+    /// When a counter is whole again of which the store says now how long that takes, in microseconds since 1970. A window of the
+    /// calendar ends when it ends, however long the answer took.
+    pub fn whole_again_us(&self, now_us: u64, wait_us: u64) -> u64 {
+        match &self.window {
+            Window::Calendar(unit, zone) => unit.bounds(zone, now_us).1,
+            Window::Sliding(_) | Window::Bucket(_) => now_us.saturating_add(wait_us),
+        }
     }
 
     /// Whether money is what it counts, and refuses.

@@ -37,7 +37,7 @@ pub struct Question {
     pub provider: Option<String>,
     /// SHA-256 of the client's key.
     pub key_digest: Option<[u8; 32]>,
-    /// The claims of a token that Envoy has checked.
+    /// The claims of a token that Envoy has checked; or, as a text, why it does not hold.
     pub claims: Option<serde_json::Value>,
     /// Where the request comes from.
     pub source: Option<IpAddr>,

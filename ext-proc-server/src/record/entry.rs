@@ -84,6 +84,12 @@ impl Entry {
         }
     }
 
+    /// Whether nothing was reserved for it, since it was refused or asks for nothing that costs.
+    pub(super) fn reserved_nothing(&self) -> bool {
+        let by_filter = self.head.as_ref().is_some_and(|head| !head.refused.is_empty());
+        by_filter || !self.decision.refused.is_empty() || self.operation() == Operation::Models
+    }
+
     /// By what other entries of this request know it.
     pub(super) fn request_id(&self) -> &str {
         &self.request_id

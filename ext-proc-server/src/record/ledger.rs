@@ -3,6 +3,7 @@
 use super::line::Line;
 use super::prediction::Predictor;
 use super::totals::Totals;
+use crate::lock;
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
@@ -23,7 +24,7 @@ impl Ledger {
     /// added up together.
     ///
     /// # Errors
-    /// The file cannot be read or written.
+    /// The file cannot be read or written, or another process uses it.
     pub fn open(path: Option<&Path>, known: HashSet<String>) -> std::io::Result<Self> {
         let mut totals = Totals::new(known);
         let predictor = Predictor::default();
@@ -32,6 +33,10 @@ impl Ledger {
             std::fs::create_dir_all(folder)?;
         }
         let file = OpenOptions::new().create(true).append(true).read(true).open(path)?;
+        // Two services in one file would each take the lines of both for their own after a restart.
+        if file.metadata()?.is_file() {
+            lock::file(&file, path)?;
+        }
         let mut ends_in_a_line = true;
         for (number, text) in BufReader::new(&file).split(b'\n').enumerate() {
             let text = text?;
@@ -87,6 +92,17 @@ mod tests {
 
     fn line(id: &str) -> Line {
         Line { id: id.to_owned(), cost_micros: 7, ..Line::nothing(UNIX_EPOCH + Duration::from_secs(1)) }
+    }
+
+    #[test]
+    fn two_services_do_not_share_a_ledger_without_a_word() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.jsonl");
+        let first = Ledger::open(Some(&path), HashSet::new()).unwrap();
+        let error = Ledger::open(Some(&path), HashSet::new()).unwrap_err().to_string();
+        assert_eq!(error, format!("another process uses {}: each service needs its own", path.display()));
+        drop(first);
+        assert!(Ledger::open(Some(&path), HashSet::new()).is_ok());
     }
 
     #[test]

@@ -94,6 +94,11 @@ async fn one(gateway: &Gateway, entry: Entry, broken: Vec<Broken>) -> Line {
     });
     // A provider goes on for a moment after its answer was cut, so that is charged in full too.
     let in_full = unknown || entry.cut;
+    if entry.reserved_nothing() {
+        line.usage = Usage::default();
+        (line.cost_micros, line.broken_attempts_micros) = (0, 0);
+        return line;
+    }
     let used = Used { amounts, at_least_reserved: in_full, provider: line.provider.clone() };
     match gateway.store.settle(entry.id(), used).await {
         Ok(Some(settled)) => {
@@ -104,7 +109,7 @@ async fn one(gateway: &Gateway, entry: Entry, broken: Vec<Broken>) -> Line {
                 as_reserved(&mut line, &settled);
             }
         }
-        // Refused before anything was reserved, or settled by its expiry: nothing is left to charge.
+        // Settled by its expiry, or never reserved: nothing is left to charge.
         Ok(None) => {
             // decide's answer was lost, or it is still to be asked.
             if entry.decision.id.is_empty() && !entry.id().is_empty() {
@@ -149,7 +154,7 @@ fn as_reserved(line: &mut Line, settled: &Settled) {
 }
 
 fn unsettled(id: &str, error: &StoreError) {
-    tracing::error!(id, %error, "a request could not be settled; it will be charged as reserved");
+    tracing::error!(id, %error, "a request could not be settled; unless the store takes that later, it is charged as reserved");
 }
 
 /// Writes down what was charged as reserved.

@@ -1,7 +1,7 @@
 //! Leases: what a process takes from a distant store at a time for many requests, and shares out by itself.
 //!
 //! A scope that is asked for thousands of times a second would cost as many scripts in one server. Once the same limits were asked
-//! for [`HOT`] times within a second, a lease is taken: one reservation that is worth many requests, but no more than a configured
+//! for 32 times within a second, a lease is taken: one reservation that is worth many requests, but no more than a configured
 //! share of any limit. Requests take from it in this process, and the store is asked again when it is used up.
 //!
 //! What it promises: no limit is passed, for all that a process shares out is reserved in the store. What a process holds and does

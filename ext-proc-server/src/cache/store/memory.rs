@@ -21,7 +21,7 @@ const FILE_BYTES: u64 = 16 << 20;
 
 /// The store.
 #[derive(Debug)]
-pub struct Memory {
+pub(crate) struct Memory {
     entries: Cache<String, Arc<Entry>, Bytes>,
     file: Option<Mutex<Log>>,
 }
@@ -57,7 +57,7 @@ impl Memory {
     ///
     /// # Errors
     /// The file cannot be read or written.
-    pub fn open(max_bytes: u64, age: Duration, file: Option<PathBuf>) -> io::Result<Self> {
+    pub(crate) fn open(max_bytes: u64, age: Duration, file: Option<PathBuf>) -> io::Result<Self> {
         let count = usize::try_from(max_bytes / USUAL_BYTES).unwrap_or(usize::MAX).max(16);
         let mut store = Self { entries: Cache::with_weighter(count, max_bytes, Bytes), file: None };
         if let Some(path) = file {

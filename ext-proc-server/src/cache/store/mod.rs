@@ -3,8 +3,8 @@
 mod memory;
 mod redis;
 
-pub use memory::Memory;
-pub use redis::Shared;
+pub(crate) use memory::Memory;
+pub(crate) use redis::Shared;
 
 use super::Entry;
 use std::fmt;
@@ -12,15 +12,15 @@ use std::sync::Arc;
 
 /// Which answers are meant: those that match all that is given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Which {
+pub(crate) struct Which {
     /// The one of this id.
-    pub entry: Option<String>,
+    pub(crate) entry: Option<String>,
     /// Those that this scope shares.
-    pub scope: Option<String>,
+    pub(crate) scope: Option<String>,
     /// Those to requests for this model.
-    pub model: Option<String>,
+    pub(crate) model: Option<String>,
     /// Those to requests with this tag.
-    pub tag: Option<String>,
+    pub(crate) tag: Option<String>,
 }
 
 impl Which {
@@ -37,18 +37,18 @@ impl Which {
 
 /// How much there is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Size {
+pub(crate) struct Size {
     /// Answers.
-    pub entries: u64,
+    pub(crate) entries: u64,
     /// What they take.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
 }
 
 /// Why a store could not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Error {
+pub(crate) struct Error {
     /// What happened, for the log.
-    pub reason: String,
+    pub(crate) reason: String,
 }
 
 impl fmt::Display for Error {

@@ -15,14 +15,14 @@ const BEGIN: &str = "cache:";
 
 /// The store.
 #[derive(Debug)]
-pub struct Shared {
+pub(crate) struct Shared {
     redis: Arc<Redis>,
     lifetime: Duration,
 }
 
 impl Shared {
     /// A store in this server, which forgets answers after so long.
-    pub fn new(redis: Arc<Redis>, lifetime: Duration) -> Self {
+    pub(crate) fn new(redis: Arc<Redis>, lifetime: Duration) -> Self {
         Self { redis, lifetime }
     }
 }
