@@ -42,9 +42,9 @@ impl Control {
         !self.no_store
     }
 
-    /// Whether a provider's answer to somebody else will do.
-    pub(super) fn joins(self) -> bool {
-        !self.no_cache && !self.no_store
+    /// Whether a provider may be asked for others too, whose answer will do as well.
+    pub(super) fn leads(self) -> bool {
+        !self.no_cache && !self.no_store && !self.only_if_cached
     }
 
     /// Whether a provider must not be asked.
@@ -65,12 +65,12 @@ mod tests {
     #[test]
     fn directives_are_read_as_http_has_them() {
         let control = Control::parse("No-Cache, max-age=60, x=y");
-        assert!(!control.reads() && control.stores() && !control.joins());
+        assert!(!control.reads() && control.stores() && !control.leads());
         assert!(control.accepts(Duration::from_secs(60)) && !control.accepts(Duration::from_secs(61)));
         assert!(!Control::parse("no-store").stores());
         assert!(Control::parse("only-if-cached").is_only_if_cached());
         assert!(!Control::parse("max-age=soon").accepts(Duration::from_secs(1)));
         assert_eq!(Control::parse(""), Control::default());
-        assert!(Control::parse("public, max-stale").joins());
+        assert!(Control::parse("public, max-stale").leads());
     }
 }

@@ -84,13 +84,14 @@ impl Cache {
         let found = if request.control.reads() { self.get(request).await } else { None };
         let fits = found.filter(|hit| request.control.accepts(hit.age));
         match fits {
-            Some(hit) if !hit.stale => Found::Hit(hit),
+            // Who may not ask, or keeps nothing, renews nothing.
+            Some(hit) if !hit.stale || !request.control.leads() => Found::Hit(hit),
             // One request gets a new one, the others are served meanwhile.
             Some(hit) => match self.flights.join(&request.key) {
                 Turn::Lead(leading) => Found::Miss(Some(leading)),
                 Turn::Wait(_) => Found::Hit(hit),
             },
-            None if alone || !request.control.joins() => Found::Miss(None),
+            None if alone || !request.control.leads() => Found::Miss(None),
             None => match self.flights.join(&request.key) {
                 Turn::Lead(leading) => Found::Miss(Some(leading)),
                 Turn::Wait(waiting) => Found::Wait(waiting),

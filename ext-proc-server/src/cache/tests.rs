@@ -138,6 +138,10 @@ async fn while_one_renews_a_stale_answer_others_are_given_it() {
     let cache = Cache::open(settings(), None, None).unwrap();
     let ask = request("");
     cache.put(entry(&ask.key, ago(70))).await;
+    for control in ["only-if-cached", "no-store"] {
+        let found = cache.find(&request(control), false).await;
+        assert!(matches!(found, Found::Hit(hit) if hit.stale), "{control} renews nothing");
+    }
     let Found::Miss(Some(leading)) = cache.find(&ask, false).await else { panic!("the first renews it") };
     assert!(matches!(cache.find(&ask, false).await, Found::Hit(hit) if hit.stale));
     leading.land(entry(&ask.key, ago(0)));

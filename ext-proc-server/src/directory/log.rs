@@ -49,7 +49,7 @@ pub enum Action {
     Delete,
     /// A key gets a new secret.
     Rotate,
-    /// A key may not be used for now.
+    /// A key may not be used at the moment.
     Block,
     /// It may be used again.
     Unblock,

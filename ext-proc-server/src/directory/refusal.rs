@@ -23,7 +23,7 @@ pub enum Reason {
     MediaType,
     /// It is understood, and makes no sense.
     Invalid,
-    /// It cannot be done for now.
+    /// It cannot be done at the moment.
     Unavailable,
 }
 

@@ -103,7 +103,7 @@ pub struct Key {
     /// When it ends, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<u64>,
-    /// Whether it may not be used for now.
+    /// Whether it may not be used at the moment.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub blocked: bool,
     /// Its own limits.

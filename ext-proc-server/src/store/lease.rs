@@ -273,7 +273,7 @@ impl Inner {
 }
 
 impl Leases {
-    /// Whether a lease is to be asked for now, by whoever asks this.
+    /// Whether a lease is due, to be asked for by whoever asks this.
     fn begin(&mut self, now: u64) -> bool {
         let second = now / SECOND_US;
         if self.second != second {

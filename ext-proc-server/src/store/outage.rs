@@ -53,7 +53,7 @@ impl Guarded {
         }
     }
 
-    /// Whether the store is not asked for now.
+    /// Whether the store is passed over at the moment.
     pub fn is_down(&self) -> bool {
         self.down.load(Ordering::Relaxed)
     }
