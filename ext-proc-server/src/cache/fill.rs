@@ -1,6 +1,6 @@
 //! Taking an answer in while it passes to its client.
 
-use super::{Cache, Entry, Leading, Request, now_ms};
+use super::{Answered, Cache, Entry, Leading, Request, Sought, now_ms};
 use std::sync::Arc;
 use weirgate_dialect::Dialect;
 use weirgate_dialect::answer::Reader;
@@ -16,6 +16,7 @@ pub(crate) struct Fill {
     model: String,
     tags: Vec<String>,
     leading: Option<Leading>,
+    sought: Option<Box<Sought>>,
     shape: Shape,
     /// Bytes that may still come.
     room: usize,
@@ -48,12 +49,12 @@ impl Fill {
         dialect: Dialect,
         model: &str,
         tags: &[String],
-        leading: Option<Leading>,
+        (leading, sought): (Option<Leading>, Option<Box<Sought>>),
         room: u64,
     ) -> Self {
         let room = usize::try_from(room).unwrap_or(usize::MAX);
         let (model, tags) = (model.to_owned(), tags.to_vec());
-        Self { request, dialect, model, tags, leading, shape: Shape::Unknown, room }
+        Self { request, dialect, model, tags, leading, sought, shape: Shape::Unknown, room }
     }
 
     /// The answer's headers are here.
@@ -129,9 +130,13 @@ impl Fill {
             cost_micros,
             answer: whole.answer,
         });
-        cache.put(entry.clone()).await;
+        let sought = self.sought.take();
+        cache.put(entry.clone(), sought.as_deref()).await;
         if let Some(leading) = self.leading.take() {
-            leading.land(entry);
+            leading.land(Answered { entry: entry.clone(), similarity: None });
+        }
+        if let Some(sought) = &sought {
+            cache.learn(&entry, sought).await;
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Single flight: of many who ask for the same at once, one asks a provider.
 
-use super::Entry;
+use super::Answered;
 use std::collections::HashMap;
 use std::collections::hash_map;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
-type Landed = Option<Arc<Entry>>;
+type Landed = Option<Answered>;
 type Map = Arc<Mutex<HashMap<String, watch::Receiver<Landed>>>>;
 
 /// Who is getting what.
@@ -56,8 +56,8 @@ impl Flights {
 
 impl Leading {
     /// Gives the answer to those who wait.
-    pub(crate) fn land(self, entry: Arc<Entry>) {
-        self.landed.send_replace(Some(entry));
+    pub(crate) fn land(self, answered: Answered) {
+        self.landed.send_replace(Some(answered));
     }
 }
 
@@ -69,7 +69,7 @@ impl Drop for Leading {
 
 impl Waiting {
     /// The answer; `None`: nobody gets it any more.
-    pub(crate) async fn landed(mut self) -> Option<Arc<Entry>> {
+    pub(crate) async fn landed(mut self) -> Option<Answered> {
         // An error: it was dropped, perhaps behind the answer.
         let _ = self.landed.wait_for(Option::is_some).await;
         self.landed.borrow().clone()

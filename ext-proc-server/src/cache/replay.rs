@@ -29,18 +29,21 @@ pub(crate) enum Body {
 
 /// A kept answer made ready for one request; `None`: it cannot be read. `paced`: whether a stream takes its time.
 pub(crate) fn answer(hit: &Hit, dialect: Dialect, stream: bool, paced: bool) -> Option<Answer> {
-    let entry = &hit.entry;
+    let entry = &hit.answered.entry;
     let mut answer = serde_json::from_str(&entry.answer).ok()?;
     let id = uuid::Uuid::now_v7().simple().to_string();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     cached::refresh(dialect, &mut answer, &id, now);
     let outcome = if hit.stale { Outcome::Stale } else { Outcome::Hit };
-    let headers = vec![
+    let mut headers = vec![
         (response_header::CACHE, outcome.as_str().to_owned()),
-        (response_header::CACHE_KIND, "exact".to_owned()),
+        (response_header::CACHE_KIND, hit.answered.kind().to_owned()),
         (response_header::CACHE_ENTRY, entry.id.clone()),
         (response_header::AGE, hit.age.as_secs().to_string()),
     ];
+    if let Some(similarity) = hit.answered.similarity {
+        headers.push((response_header::CACHE_SIMILARITY, format!("{similarity:.4}")));
+    }
     let content_type = if stream { "text/event-stream" } else { "application/json" };
     let body = match (stream, paced) {
         (false, _) => Body::Whole(answer.to_string()),

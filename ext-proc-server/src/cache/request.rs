@@ -1,6 +1,7 @@
 //! Which requests the cache may answer, and what has to be equal for that.
 
 use super::control::Control;
+use super::semantic::{self, Semantic};
 use crate::config::{CacheSettings, Scope};
 use crate::policy::identity::{Principal, hex};
 use crate::policy::{Question, claims};
@@ -15,12 +16,15 @@ pub(crate) struct Request {
     /// Who shares its answer.
     pub(crate) scope: String,
     pub(crate) control: Control,
+    /// What may be looked up by its meaning.
+    pub(super) question: Option<semantic::Question>,
 }
 
 impl Request {
     /// `None`: the request is not one for the cache. `order`: what may answer it, in the order in which it is asked.
     pub(crate) fn new(
         settings: &CacheSettings,
+        semantic: Option<&Semantic>,
         asked: &Asked,
         control: Control,
         question: &Question,
@@ -34,16 +38,27 @@ impl Request {
             return None;
         }
         let scope = scope(settings.scope, principal);
-        let mut key = Sha256::new();
-        let model =
-            [scope.as_str(), question.dialect.as_str(), question.model.as_str(), asked.digest.as_str()];
-        for part in model.into_iter().chain(order.iter().map(String::as_str)) {
-            // The length before each, so that no two lists are the same bytes.
-            key.update((part.len() as u64).to_le_bytes());
-            key.update(part);
-        }
-        Some(Self { key: hex(&key.finalize()), scope, control })
+        let of = |asked: &str| {
+            let model = [scope.as_str(), question.dialect.as_str(), question.model.as_str(), asked];
+            digest(model.into_iter().chain(order.iter().map(String::as_str)))
+        };
+        let private = matches!(settings.scope, Scope::EndUser);
+        let question = semantic.and_then(|semantic| {
+            semantic.question(asked.question.as_deref(), asked.tools, &of(&asked.context), private)
+        });
+        Some(Self { key: of(&asked.digest), scope, control, question })
     }
+}
+
+/// SHA-256 of a list, in hexadecimal.
+pub(super) fn digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
+    let mut digest = Sha256::new();
+    for part in parts {
+        // The length before each, so that no two lists are the same bytes.
+        digest.update((part.len() as u64).to_le_bytes());
+        digest.update(part);
+    }
+    hex(&digest.finalize())
 }
 
 /// Who shares answers with a principal.

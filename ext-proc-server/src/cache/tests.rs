@@ -18,6 +18,7 @@ fn settings() -> CacheSettings {
         max_entry_bytes: 1 << 16,
         timeout: Duration::from_secs(1),
         shared: false,
+        semantic: None,
     }
 }
 
@@ -52,7 +53,7 @@ fn principal(key: &str, team: &str) -> Principal {
 fn request(control: &str) -> Request {
     let order = ["openai/m".to_owned()];
     let control = Control::parse(control);
-    Request::new(&settings(), &asked("d"), control, &question(), &principal("k", ""), &order).unwrap()
+    Request::new(&settings(), None, &asked("d"), control, &question(), &principal("k", ""), &order).unwrap()
 }
 
 fn entry(key: &str, created_ms: u64) -> Arc<Entry> {
@@ -78,7 +79,7 @@ fn an_answer_is_shared_with_nobody_to_whom_it_does_not_belong() {
     let key = |settings: &CacheSettings, principal: &Principal, question: &Question, order: &[&str]| {
         let order: Vec<String> = order.iter().map(|name| (*name).to_owned()).collect();
         let control = Control::default();
-        Request::new(settings, &asked("d"), control, question, principal, &order).unwrap().key
+        Request::new(settings, None, &asked("d"), control, question, principal, &order).unwrap().key
     };
     let same = key(&settings(), &principal("k", "red"), &question(), &["a", "b"]);
     assert_eq!(same, key(&settings(), &principal("k", "blue"), &question(), &["a", "b"]));
@@ -110,7 +111,8 @@ fn an_answer_is_shared_with_nobody_to_whom_it_does_not_belong() {
 fn what_need_not_come_out_the_same_is_cached_only_where_that_is_wanted() {
     let random = Asked { deterministic: false, ..asked("d") };
     let new = |settings: &CacheSettings, asked: &Asked| {
-        Request::new(settings, asked, Control::default(), &question(), &principal("k", ""), &[]).is_some()
+        Request::new(settings, None, asked, Control::default(), &question(), &principal("k", ""), &[])
+            .is_some()
     };
     assert!(new(&settings(), &asked("d")));
     assert!(!new(&settings(), &random));
@@ -123,29 +125,29 @@ fn what_need_not_come_out_the_same_is_cached_only_where_that_is_wanted() {
 async fn an_answer_is_given_until_it_is_too_old() {
     let cache = Cache::open(settings(), None, None).unwrap();
     let ask = request("");
-    cache.put(entry(&ask.key, ago(10))).await;
+    cache.put(entry(&ask.key, ago(10)), None).await;
     assert!(
         matches!(cache.find(&ask, false).await, Found::Hit(hit) if !hit.stale && hit.age.as_secs() == 10)
     );
-    assert!(matches!(cache.find(&request("max-age=5"), true).await, Found::Miss(_)));
-    assert!(matches!(cache.find(&request("no-cache"), false).await, Found::Miss(None)));
-    cache.put(entry(&ask.key, ago(130))).await;
-    assert!(matches!(cache.find(&ask, true).await, Found::Miss(None)));
+    assert!(matches!(cache.find(&request("max-age=5"), true).await, Found::Miss(..)));
+    assert!(matches!(cache.find(&request("no-cache"), false).await, Found::Miss(None, _)));
+    cache.put(entry(&ask.key, ago(130)), None).await;
+    assert!(matches!(cache.find(&ask, true).await, Found::Miss(None, _)));
 }
 
 #[tokio::test]
 async fn while_one_renews_a_stale_answer_others_are_given_it() {
     let cache = Cache::open(settings(), None, None).unwrap();
     let ask = request("");
-    cache.put(entry(&ask.key, ago(70))).await;
+    cache.put(entry(&ask.key, ago(70)), None).await;
     for control in ["only-if-cached", "no-store"] {
         let found = cache.find(&request(control), false).await;
         assert!(matches!(found, Found::Hit(hit) if hit.stale), "{control} renews nothing");
     }
-    let Found::Miss(Some(leading)) = cache.find(&ask, false).await else { panic!("the first renews it") };
+    let Found::Miss(Some(leading), _) = cache.find(&ask, false).await else { panic!("the first renews it") };
     assert!(matches!(cache.find(&ask, false).await, Found::Hit(hit) if hit.stale));
-    leading.land(entry(&ask.key, ago(0)));
-    cache.put(entry(&ask.key, ago(0))).await;
+    leading.land(Answered { entry: entry(&ask.key, ago(0)), similarity: None });
+    cache.put(entry(&ask.key, ago(0)), None).await;
     assert!(matches!(cache.find(&ask, false).await, Found::Hit(hit) if !hit.stale));
 }
 
@@ -153,15 +155,15 @@ async fn while_one_renews_a_stale_answer_others_are_given_it() {
 async fn of_many_who_ask_at_once_one_gets_the_answer_for_all() {
     let cache = Cache::open(settings(), None, None).unwrap();
     let ask = request("");
-    let Found::Miss(Some(leading)) = cache.find(&ask, false).await else { panic!("the first leads") };
+    let Found::Miss(Some(leading), _) = cache.find(&ask, false).await else { panic!("the first leads") };
     let mut waiting = Vec::new();
     for _ in 0..500 {
         let Found::Wait(wait) = cache.find(&ask, false).await else { panic!("the others wait") };
         waiting.push(wait);
     }
-    leading.land(entry(&ask.key, ago(0)));
+    leading.land(Answered { entry: entry(&ask.key, ago(0)), similarity: None });
     for wait in waiting {
-        assert_eq!(wait.landed().await.unwrap().id, format!("id of {}", ask.key));
+        assert_eq!(wait.landed().await.unwrap().entry.id, format!("id of {}", ask.key));
     }
 }
 
@@ -169,11 +171,11 @@ async fn of_many_who_ask_at_once_one_gets_the_answer_for_all() {
 async fn who_waits_is_woken_when_there_will_be_no_answer() {
     let cache = Cache::open(settings(), None, None).unwrap();
     let ask = request("");
-    let Found::Miss(Some(leading)) = cache.find(&ask, false).await else { panic!("the first leads") };
+    let Found::Miss(Some(leading), _) = cache.find(&ask, false).await else { panic!("the first leads") };
     let Found::Wait(wait) = cache.find(&ask, false).await else { panic!("the second waits") };
     drop(leading);
-    assert_eq!(wait.landed().await, None);
-    assert!(matches!(cache.find(&ask, false).await, Found::Miss(Some(_))));
+    assert!(wait.landed().await.is_none());
+    assert!(matches!(cache.find(&ask, false).await, Found::Miss(Some(_), _)));
 }
 
 #[tokio::test]
@@ -181,9 +183,9 @@ async fn answers_survive_a_restart_and_a_line_that_was_cut_off() {
     let folder = tempfile::tempdir().unwrap();
     let open = || Cache::open(settings(), Some(folder.path()), None).unwrap();
     let cache = open();
-    cache.put(entry("one", ago(1))).await;
-    cache.put(entry("old", ago(1_000))).await;
-    cache.put(entry("forgotten", ago(1))).await;
+    cache.put(entry("one", ago(1)), None).await;
+    cache.put(entry("old", ago(1_000)), None).await;
+    cache.put(entry("forgotten", ago(1)), None).await;
     cache.maintain().unwrap();
     let which = Which { entry: Some("id of forgotten".to_owned()), ..Which::default() };
     assert_eq!(cache.purge(&which).await.unwrap(), 1);
@@ -204,12 +206,14 @@ async fn memory_stays_under_its_bound_and_too_large_answers_are_not_kept() {
     let cache = Cache::open(CacheSettings { max_bytes: 100_000, ..settings() }, None, None).unwrap();
     for number in 0..2_000 {
         let answer = "x".repeat(1_000);
-        cache.put(Arc::new(Entry { answer, ..Entry::clone(&entry(&number.to_string(), ago(0))) })).await;
+        cache
+            .put(Arc::new(Entry { answer, ..Entry::clone(&entry(&number.to_string(), ago(0))) }), None)
+            .await;
     }
     let size = cache.store.size();
     assert!(size.bytes <= 100_000 && size.entries > 10, "{size:?}");
     let answer = "x".repeat(1 << 17);
-    cache.put(Arc::new(Entry { answer, ..Entry::clone(&entry("large", ago(0))) })).await;
+    cache.put(Arc::new(Entry { answer, ..Entry::clone(&entry("large", ago(0))) }), None).await;
     assert_eq!(cache.store.get("large").await.unwrap(), None);
 }
 
@@ -237,14 +241,14 @@ impl Entries for Silent {
 async fn a_store_that_never_answers_is_waited_for_no_longer_than_is_allowed() {
     let settings = CacheSettings { timeout: Duration::from_millis(1), ..settings() };
     let (store, flights, metrics) = (Arc::new(Silent), Flights::default(), Metrics::default());
-    let cache = Cache { settings, store, flights, metrics };
+    let cache = Cache { settings, store, flights, semantic: None, metrics };
     // A provider is asked, and its answer still serves those who wait.
-    let Found::Miss(Some(leading)) = cache.find(&request(""), false).await else {
+    let Found::Miss(Some(leading), _) = cache.find(&request(""), false).await else {
         panic!("nothing is found")
     };
     let Found::Wait(wait) = cache.find(&request(""), false).await else { panic!("the second waits") };
-    cache.put(entry("a", ago(0))).await;
-    leading.land(entry("a", ago(0)));
+    cache.put(entry("a", ago(0)), None).await;
+    leading.land(Answered { entry: entry("a", ago(0)), similarity: None });
     assert!(wait.landed().await.is_some());
     assert!(cache.metrics().contains("weirgate_cache_store_failures_total 3"));
 }

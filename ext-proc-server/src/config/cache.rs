@@ -1,11 +1,12 @@
 //! The cache of answers.
 
+use super::SemanticSettings;
 use super::document::{Fields, Node};
 use super::values::Reader;
 use std::time::Duration;
 
 /// How answers are cached.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CacheSettings {
     /// How long an answer is given.
     pub ttl: Duration,
@@ -29,6 +30,8 @@ pub struct CacheSettings {
     pub timeout: Duration,
     /// Whether answers are kept in the Redis server of the limits, which several services share.
     pub shared: bool,
+    /// How answers to questions that mean the same are found; `None`: they are not.
+    pub(crate) semantic: Option<SemanticSettings>,
 }
 
 /// Who shares answers.
@@ -78,6 +81,7 @@ impl Reader<'_> {
         let stores = [("memory", false), ("redis", true)];
         let store = fields.get("store");
         let shared = store.and_then(|node| self.choice(node, &stores)).unwrap_or(false);
+        let semantic = fields.get("semantic").and_then(|node| self.semantic(node, has_redis));
         fields.finish(problems);
         if let Some(node) = store.filter(|_| shared && !has_redis) {
             problems.add(node, "redis needs a store.redis");
@@ -97,6 +101,7 @@ impl Reader<'_> {
             max_entry_bytes,
             timeout,
             shared,
+            semantic,
         })
     }
 }

@@ -11,12 +11,14 @@ pub mod environment;
 mod jwt;
 mod load;
 mod prices;
+mod semantic;
 mod values;
 
 pub use cache::{CacheSettings, Scope};
 pub use jwt::{ClaimNames, Jwks, Jwt};
 pub(crate) use load::hex_digest;
 pub use load::{load, read};
+pub(crate) use semantic::{EmbedderSettings, SemanticSettings, VectorStore};
 pub(crate) use values::duration;
 
 use crate::alerts::Target;

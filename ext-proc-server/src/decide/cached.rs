@@ -3,14 +3,13 @@
 use super::headers::Headers;
 use super::standing::Told;
 use super::{Refusal, limits, standing};
-use crate::cache::{Entry, Found, Hit, Leading, Outcome, Request, Waiting};
+use crate::cache::{Answered, Found, Hit, Leading, Outcome, Request, Sought, Waiting};
 use crate::gateway::Gateway;
 use crate::money::dollars;
 use crate::policy::Question;
 use crate::policy::identity::Principal;
 use crate::policy::plan::Plan;
 use crate::store::{Alternative, Amounts, Ask};
-use std::sync::Arc;
 use std::time::Duration;
 use weirgate_contract::handover::{Cached, Decision};
 use weirgate_contract::metadata;
@@ -22,7 +21,7 @@ pub(super) enum Turn {
     /// It has just come.
     First,
     /// It has waited for the answer to another, which is this one, or none.
-    AfterWaiting(Option<Arc<Entry>>),
+    AfterWaiting(Option<Answered>),
 }
 
 /// What the cache has for a request.
@@ -32,7 +31,7 @@ pub(super) enum Looked {
     Bypass,
     Hit(Hit),
     /// It has none, and may keep the one that comes.
-    Miss(Request, Option<Leading>),
+    Miss(Request, (Option<Leading>, Option<Box<Sought>>)),
     Wait(Waiting),
 }
 
@@ -52,20 +51,20 @@ pub(super) async fn look(
     let (asked, control) = (headers.asked(), headers.cache_control());
     let request = asked.and_then(|asked| {
         let answering = answering(gateway, plan);
-        Request::new(&cache.settings, &asked, control, question, principal, &answering)
+        Request::new(&cache.settings, cache.semantic(), &asked, control, question, principal, &answering)
     });
     let Some(request) = request else {
         return if control.is_only_if_cached() { Err(not_cached()) } else { Ok(Looked::Bypass) };
     };
-    if let Turn::AfterWaiting(Some(entry)) = turn {
-        return Ok(Looked::Hit(Hit { entry: entry.clone(), age: Duration::ZERO, stale: false }));
+    if let Turn::AfterWaiting(Some(answered)) = turn {
+        return Ok(Looked::Hit(Hit { answered: answered.clone(), age: Duration::ZERO, stale: false }));
     }
     let alone = matches!(turn, Turn::AfterWaiting(None));
     match cache.find(&request, alone).await {
         Found::Hit(hit) => Ok(Looked::Hit(hit)),
         _ if control.is_only_if_cached() => Err(not_cached()),
         Found::Wait(waiting) => Ok(Looked::Wait(waiting)),
-        Found::Miss(leading) => Ok(Looked::Miss(request, leading)),
+        Found::Miss(leading, sought) => Ok(Looked::Miss(request, (leading, sought))),
     }
 }
 
@@ -81,7 +80,8 @@ pub(super) async fn charge(
     decision: &mut Decision,
 ) -> Result<Told, Refusal> {
     let percent = gateway.cache.as_ref().map_or(0, |cache| cache.settings.charge_percent);
-    let cost = u128::from(hit.entry.cost_micros);
+    let entry = &hit.answered.entry;
+    let cost = u128::from(entry.cost_micros);
     let charge_micros = u64::try_from((cost * u128::from(percent)).div_ceil(100)).unwrap_or(u64::MAX);
     let amounts = Amounts { micro_dollars: charge_micros, requests: 1, ..Amounts::default() };
     let plan = plan.costing(amounts);
@@ -97,16 +97,16 @@ pub(super) async fn charge(
     })?;
     decision.reserved_micros = charge_micros;
     decision.cached = Some(Cached {
-        kind: "exact".to_owned(),
-        entry: hit.entry.id.clone(),
+        kind: hit.answered.kind().to_owned(),
+        entry: entry.id.clone(),
         charge_micros,
-        saved_micros: hit.entry.cost_micros.saturating_sub(charge_micros),
+        saved_micros: entry.cost_micros.saturating_sub(charge_micros),
     });
     let mut told = standing::tell(&plan.claims, &standings.1);
     told.push((metadata::RESERVED, dollars(charge_micros)));
     if let Some(cache) = &gateway.cache {
         let outcome = if hit.stale { Outcome::Stale } else { Outcome::Hit };
-        cache.counted(outcome, hit.entry.cost_micros.saturating_sub(charge_micros));
+        cache.counted(outcome, entry.cost_micros.saturating_sub(charge_micros));
     }
     Ok(told)
 }

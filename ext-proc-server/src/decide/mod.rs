@@ -180,7 +180,7 @@ async fn admit(
             (Outcome::Miss, None)
         }
         Looked::Wait(waiting) => return Ok(Admitted::Wait(waiting)),
-        Looked::Miss(request, leading) => (Outcome::Miss, Some((request, leading))),
+        Looked::Miss(request, duties) => (Outcome::Miss, Some((request, duties))),
         Looked::Bypass => (Outcome::Bypass, None),
     };
     let (number, standings) = loop {
@@ -237,10 +237,10 @@ async fn admit(
     // The answer of another model than was asked for, or one with a cap that nobody asked for, is nobody else's.
     let as_asked = plan.model == question.model && plan.output_cap.is_none();
     let fill =
-        keeps.filter(|(request, _)| as_asked && request.control.stores()).and_then(|(request, leading)| {
+        keeps.filter(|(request, _)| as_asked && request.control.stores()).and_then(|(request, duties)| {
             let room = gateway.cache.as_ref()?.settings.max_entry_bytes;
             let tags = &caller.principal.tags;
-            Some(Fill::new(request, question.dialect, &question.model, tags, leading, room))
+            Some(Fill::new(request, question.dialect, &question.model, tags, duties, room))
         });
     let meter = Meter::new(&decision.id, question.dialect, question.input_tokens, plan);
     let follow = followed(policy.config(), question, meter, fill);

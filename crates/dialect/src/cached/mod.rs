@@ -3,7 +3,7 @@
 //! * [`fingerprint`] says when two requests ask for the same.
 //! * [`Assembler`] puts the events of a stream together to the plain answer that they are parts of.
 //! * [`refresh`] makes a kept answer a fresh one, and [`events`] a stream of it where one is asked for.
-//! * [`is_whole`] says whether an answer may be kept at all.
+//! * [`is_whole`] says whether an answer may be kept at all, and [`text`] what it says.
 //!
 //! A kept answer is always the plain one, so requests for either form share it.
 
@@ -71,6 +71,26 @@ pub fn is_whole(dialect: Dialect, answer: &Value) -> bool {
     match dialect {
         Dialect::Anthropic => anthropic::is_whole(answer),
         Dialect::OpenAi | Dialect::Gemini => openai::is_whole(answer),
+    }
+}
+
+/// The text of a plain answer; `None` if it says something else too, such as a call of a tool, or nothing.
+pub fn text(dialect: Dialect, answer: &Value) -> Option<String> {
+    match dialect {
+        Dialect::Anthropic => {
+            let parts = answer.get("content")?.as_array()?.iter();
+            let texts = parts.map(|part| part.get("text").and_then(Value::as_str));
+            texts.collect::<Option<String>>().filter(|text| !text.is_empty())
+        }
+        Dialect::OpenAi | Dialect::Gemini => {
+            let [choice] = answer.get("choices")?.as_array()?.as_slice() else { return None };
+            let message = choice.get("message")?;
+            let calls = ["tool_calls", "function_call", "audio"];
+            let says_more =
+                calls.iter().any(|field| message.get(field).is_some_and(|value| !value.is_null()));
+            let text = message.get("content")?.as_str().filter(|text| !text.is_empty() && !says_more)?;
+            Some(text.to_owned())
+        }
     }
 }
 
