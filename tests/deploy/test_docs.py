@@ -14,6 +14,7 @@ VARIABLES = {"OPENAI_API_KEY": "sk-none", "ANTHROPIC_API_KEY": "sk-ant-none", "R
 VARIABLES |= {"ADMIN_KEY": "a-key-for-these-tests", "WEIRGATE_KEY_CHECKSUM": "a-secret-for-these-tests"}
 VARIABLES["WEIRGATE_ADMIN_KEY"] = "another-key-for-these-tests"
 VARIABLES["WEIRGATE_ALERT_SECRET"] = "a-secret-for-these-tests"
+VARIABLES["DATABASE_PASSWORD"] = "secret"
 VARIABLES["PRICE_FILE"] = str(ROOT / "ext-proc-server/src/policy/prices/prices.json")
 
 
