@@ -135,8 +135,8 @@ impl Fill {
         if let Some(leading) = self.leading.take() {
             leading.land(Answered { entry: entry.clone(), similarity: None });
         }
-        if let Some(sought) = &sought {
-            cache.learn(&entry, sought).await;
+        if let Some(sought) = sought {
+            cache.learn(entry, sought).await;
         }
     }
 }

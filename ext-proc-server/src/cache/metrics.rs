@@ -21,7 +21,7 @@ struct Label {
 pub(super) enum Lookup {
     /// There is one whose answer may be given.
     Sure,
-    /// The same, but none is given for now.
+    /// The same, in shadow mode, which gives none.
     Shadow,
     /// There is one, but it is not sure enough.
     Unsure,

@@ -41,8 +41,8 @@ pub(crate) struct Cache {
     pub(crate) settings: CacheSettings,
     store: Arc<dyn Entries>,
     flights: Flights,
-    semantic: Option<Semantic>,
-    metrics: Metrics,
+    semantic: Option<Arc<Semantic>>,
+    metrics: Arc<Metrics>,
 }
 
 /// What there is for a request.
@@ -94,17 +94,17 @@ impl Cache {
         let lifetime = settings.ttl + settings.stale;
         let semantic = settings.semantic.clone();
         let semantic = semantic.map(|semantic| Semantic::open(semantic, lifetime, folder, redis.clone()));
-        let semantic = semantic.transpose()?;
+        let semantic = semantic.transpose()?.map(Arc::new);
         let store: Arc<dyn Entries> = match redis.filter(|_| settings.shared) {
             Some(redis) => Arc::new(Shared::new(redis, lifetime)),
             None => Arc::new(Memory::open(settings.max_bytes, lifetime, file)?),
         };
-        Ok(Self { settings, store, flights: Flights::default(), semantic, metrics: Metrics::default() })
+        Ok(Self { settings, store, flights: Flights::default(), semantic, metrics: Arc::default() })
     }
 
     /// What finds answers by their meaning, if any is to be.
     pub(crate) fn semantic(&self) -> Option<&Semantic> {
-        self.semantic.as_ref()
+        self.semantic.as_deref()
     }
 
     /// Looks for an answer. `alone`: without waiting for others, and without others waiting.
@@ -211,13 +211,13 @@ impl Cache {
         }
     }
 
-    /// Learns from the answer of a provider whether the kept answer to a like question would have been right.
-    pub(crate) async fn learn(&self, entry: &Entry, sought: &Sought) {
-        let Some(semantic) = &self.semantic else { return };
-        let Some(key) = semantic.to_compare(sought).filter(|key| *key != entry.key) else { return };
-        if let Some(hit) = self.get(&key).await {
-            semantic.learn(sought, &hit.answered.entry, entry, &self.metrics).await;
-        }
+    /// Learns from the answer of a provider whether the kept answer to a like question would have been right. Nobody waits for it.
+    pub(crate) async fn learn(&self, fresh: Arc<Entry>, sought: Box<Sought>) {
+        let Some(semantic) = self.semantic.clone() else { return };
+        let Some(key) = semantic.to_compare(&sought).filter(|key| *key != fresh.key) else { return };
+        let Some(Hit { answered: Answered { entry: kept, .. }, .. }) = self.get(&key).await else { return };
+        let metrics = self.metrics.clone();
+        tokio::spawn(async move { semantic.learn(&sought, &kept, &fresh, &metrics).await });
     }
 
     /// Forgets answers, and says how many.
@@ -235,7 +235,7 @@ impl Cache {
 
     /// Metrics as OpenMetrics text, without the line that ends it.
     pub(crate) fn metrics(&self) -> String {
-        self.metrics.text(self.store.size(), self.semantic.as_ref().map(Semantic::size))
+        self.metrics.text(self.store.size(), self.semantic.as_deref().map(Semantic::size))
     }
 
     /// Brings what is new to the disk. May wait for it.
@@ -244,7 +244,7 @@ impl Cache {
     /// The file cannot be written.
     pub(crate) fn maintain(&self) -> std::io::Result<()> {
         self.store.maintain()?;
-        self.semantic.as_ref().map_or(Ok(()), Semantic::maintain)
+        self.semantic.as_deref().map_or(Ok(()), Semantic::maintain)
     }
 }
 

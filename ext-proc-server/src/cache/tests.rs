@@ -240,7 +240,7 @@ impl Entries for Silent {
 #[tokio::test]
 async fn a_store_that_never_answers_is_waited_for_no_longer_than_is_allowed() {
     let settings = CacheSettings { timeout: Duration::from_millis(1), ..settings() };
-    let (store, flights, metrics) = (Arc::new(Silent), Flights::default(), Metrics::default());
+    let (store, flights, metrics) = (Arc::new(Silent), Flights::default(), Arc::default());
     let cache = Cache { settings, store, flights, semantic: None, metrics };
     // A provider is asked, and its answer still serves those who wait.
     let Found::Miss(Some(leading), _) = cache.find(&request(""), false).await else {

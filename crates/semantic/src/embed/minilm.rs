@@ -100,7 +100,7 @@ impl Embedder for MiniLm {
 
     fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, Error> {
         // One at a time: the scales of eight-bit values are taken from all that goes in at once, so in company a text would get
-        // another vector. It saves little, too: the model is as fast with one text of eight-bit values as it is with several.
+        // another vector.
         texts.iter().map(|text| self.run(&self.tokenizer.encode(text, MOST_TOKENS))).collect()
     }
 }
