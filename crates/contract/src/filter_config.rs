@@ -140,6 +140,9 @@ pub struct TokenCounter {
     /// Tell decide what a request asks for, so that it can answer from its cache.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub fingerprint: bool,
+    /// Tell it the question too, for answers to others that mean the same.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub question: bool,
 }
 
 /// How the tokens of a model are counted.

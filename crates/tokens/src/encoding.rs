@@ -1,10 +1,11 @@
 //! Counting text.
 
+use crate::memo;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tiktoken_rs::CoreBPE;
 
 /// An encoding that is counted exactly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Encoding {
     /// GPT-4o and later.
     O200k,
@@ -53,6 +54,10 @@ impl Encoding {
     /// Special tokens are counted as the text they are written in: a client that writes `<|endoftext|>` sends
     /// seven tokens to the provider, not one.
     pub fn count(self, text: &str) -> usize {
+        memo::counted(self, text, || self.count_anew(text))
+    }
+
+    pub(crate) fn count_anew(self, text: &str) -> usize {
         let bpe = self.bpe();
         let mut tokens = 0;
         let mut rest = text;

@@ -10,3 +10,4 @@
 pub mod chat;
 pub mod encoding;
 pub mod family;
+mod memo;

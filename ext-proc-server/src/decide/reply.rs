@@ -21,7 +21,7 @@ use serde_json::json;
 use std::collections::HashMap;
 use std::time::Duration;
 use weirgate_contract::handover::Decision;
-use weirgate_contract::{metadata, request_header};
+use weirgate_contract::{metadata, request_header, response_header};
 use weirgate_dialect::Dialect;
 use weirgate_dialect::error::ClientError;
 
@@ -113,7 +113,8 @@ pub(super) fn cached(answer: Answer, decision: &Decision, told: &Told) -> Proces
 /// Answers from the cache with one part after another: the messages in their order.
 pub(super) fn paced(answer: Answer, decision: &Decision, told: &Told) -> Vec<ProcessingResponse> {
     let mut headers: Vec<HeaderValue> = vec![header(":status", "200")];
-    headers.extend(cached_headers(&answer).into_iter().filter_map(|option| option.header));
+    let others = cached_headers(&answer).into_iter().chain(told_headers(told));
+    headers.extend(others.filter_map(|option| option.header));
     let events = match answer.body {
         Body::Whole(body) => vec![body],
         Body::Paced(events) => events,
@@ -124,7 +125,7 @@ pub(super) fn paced(answer: Answer, decision: &Decision, told: &Told) -> Vec<Pro
     };
     let head = HttpHeaders { headers: Some(HeaderMap { headers }), ..HttpHeaders::default() };
     let mut head = streamed(Part::HeadersResponse(head));
-    head.dynamic_metadata = Some(fields([told_record(decision, told)]));
+    head.dynamic_metadata = Some(fields([told_record(decision, &Told::new())]));
     let last = events.len().saturating_sub(1);
     let parts = events.into_iter().enumerate().map(|(number, event)| {
         let end_of_stream = number == last;
@@ -207,12 +208,13 @@ pub(super) fn probe(chain: &str) -> ProcessingResponse {
 
 fn immediate(
     status: u16,
-    headers: Vec<HeaderValueOption>,
+    mut headers: Vec<HeaderValueOption>,
     body: String,
     details: &str,
     decision: &Decision,
     told: &Told,
 ) -> ProcessingResponse {
+    headers.extend(told_headers(told));
     let response = ImmediateResponse {
         status: Some(HttpStatus { code: i32::from(status) }),
         headers: Some(HeaderMutation { set_headers: headers, ..HeaderMutation::default() }),
@@ -220,7 +222,16 @@ fn immediate(
         details: details.to_owned(),
         ..ImmediateResponse::default()
     };
-    respond(Response::ImmediateResponse(response), Some(fields([told_record(decision, told)])))
+    respond(Response::ImmediateResponse(response), Some(fields([told_record(decision, &Told::new())])))
+}
+
+/// What a client is told of its limits, as headers of an answer that is given here. To answers of providers Envoy adds them, from
+/// the metadata.
+fn told_headers(told: &Told) -> impl Iterator<Item = HeaderValueOption> {
+    told.iter().filter_map(|(key, value)| {
+        let (name, _) = response_header::TOLD.iter().find(|(_, of)| of == key)?;
+        Some(set_header(name, value))
+    })
 }
 
 fn respond(response: Response, dynamic_metadata: Option<Struct>) -> ProcessingResponse {

@@ -11,6 +11,8 @@ use weirgate_contract::{filter_state, metadata, request_header, response_header}
 
 /// How often Envoy sends access log entries, so that reservations are settled soon.
 const LOG_FLUSH: &str = "0.1s";
+/// How much of the access log a worker collects in that time before it sends it at once: some forty entries.
+const LOG_BUFFER: u32 = 64 << 10;
 /// Why an attempt broke off: its provider was silent for too long, reset the stream, or closed the connection.
 const BROKEN_OFF: [&str; 4] = ["UT", "SI", "UR", "UC"];
 
@@ -159,6 +161,7 @@ fn access_log() -> Value {
                 "transport_api_version": "V3",
                 "grpc_service": grpc_service(&[]),
                 "buffer_flush_interval": LOG_FLUSH,
+                "buffer_size_bytes": LOG_BUFFER,
                 "custom_tags": [
                     tag(filter_state::REQUEST, format!("%FILTER_STATE(wasm.{}:PLAIN)%", filter_state::REQUEST)),
                     tag(filter_state::USAGE, format!("%FILTER_STATE(wasm.{}:PLAIN)%", filter_state::USAGE)),

@@ -96,6 +96,7 @@ impl Filter {
                 models: tokenizers(config),
                 include_usage: true,
                 fingerprint: config.cache.is_some(),
+                question: config.cache.as_ref().is_some_and(|cache| cache.semantic.is_some()),
             }),
         }
     }

@@ -1,8 +1,8 @@
 //! The answer: its usage, whoever counted it.
 
 use crate::request::Prompt;
-use weirgate_contract::filter_state;
 use weirgate_contract::handover::{CountSource, Counted};
+use weirgate_contract::{filter_state, response_header};
 use weirgate_dialect::Dialect;
 use weirgate_dialect::answer::{EventKind, Reader, Text};
 use weirgate_dialect::sse::Framer;
@@ -145,6 +145,11 @@ impl Answer {
             None => Usage { input: prompt.tokens, output, reasoning, ..Usage::default() },
         }
     }
+}
+
+/// Whether decide answered from its cache. A provider that says so of its own answer is charged as reserved.
+pub(crate) fn is_cached(host: &dyn Host) -> bool {
+    host.response_header(response_header::CACHE_ENTRY).is_some()
 }
 
 /// Tells record what the request used.

@@ -23,7 +23,9 @@ weirgate_filter_host::export_filter!(TokenCounter);
 pub struct Shared {
     models: BTreeMap<String, Counting>,
     include_usage: bool,
+    /// Whether decide is told what a request asks for, and with that, whether it may answer itself.
     fingerprint: bool,
+    question: bool,
 }
 
 impl Shared {
@@ -40,6 +42,8 @@ pub struct TokenCounter {
     dialect: Dialect,
     prompt: Option<request::Prompt>,
     answer: Option<Answer>,
+    /// The answer comes from decide's cache, and nobody asks what it used.
+    cached: bool,
 }
 
 impl Filter for TokenCounter {
@@ -49,7 +53,12 @@ impl Filter for TokenCounter {
     fn configure(config: Self::Config) -> Result<Shared, String> {
         let models: BTreeMap<_, _> =
             config.models.into_iter().map(|(model, tokenizer)| (model, counting(tokenizer))).collect();
-        Ok(Shared { models, include_usage: config.include_usage, fingerprint: config.fingerprint })
+        Ok(Shared {
+            models,
+            include_usage: config.include_usage,
+            fingerprint: config.fingerprint,
+            question: config.question,
+        })
     }
 
     /// Builds the encodings' tables, which take a tenth of a second and about 50 MiB each.
@@ -61,7 +70,7 @@ impl Filter for TokenCounter {
     }
 
     fn new(shared: Rc<Shared>) -> Self {
-        Self { shared, dialect: Dialect::OpenAi, prompt: None, answer: None }
+        Self { shared, dialect: Dialect::OpenAi, prompt: None, answer: None, cached: false }
     }
 
     fn on_request_headers(&mut self, host: &dyn Host, end: bool) -> Flow {
@@ -82,6 +91,10 @@ impl Filter for TokenCounter {
     }
 
     fn on_response_headers(&mut self, host: &dyn Host, end: bool) -> Flow {
+        if self.shared.fingerprint && answer::is_cached(host) && !self.strips() {
+            self.cached = true;
+            return Flow::Continue;
+        }
         let mut answer = Answer::begin(host, self.dialect, self.prompt.as_ref());
         if end {
             answer.end_of_body();
@@ -98,7 +111,17 @@ impl Filter for TokenCounter {
     }
 
     fn on_end(&mut self, host: &dyn Host) {
+        if self.cached {
+            return;
+        }
         answer::tell_record(host, self.prompt.as_ref(), self.answer.as_ref());
+    }
+}
+
+impl TokenCounter {
+    /// Whether something has to be taken out of the answer.
+    fn strips(&self) -> bool {
+        self.prompt.as_ref().is_some_and(|prompt| prompt.usage_is_ours)
     }
 }
 

@@ -59,7 +59,7 @@ impl Prompt {
         self.tokens = chat::count(&read, self.counting);
         host.set_request_header(header::INPUT_TOKENS, Some(&self.tokens.to_string()));
         if shared.fingerprint {
-            tell_asked(host, operation, &body);
+            tell_asked(host, operation, &body, shared.question);
         }
         let edit = head.filter(|head| ask && head.stream).and_then(|head| head.ask_for_usage(&body));
         if let Some(edit) = edit {
@@ -74,14 +74,14 @@ impl Prompt {
 const SHAPING: [&str; 3] = ["anthropic-version", "anthropic-beta", "openai-beta"];
 
 /// Tells decide what the request asks for. One that cannot be told from others is not cached.
-fn tell_asked(host: &dyn Host, operation: Operation, body: &[u8]) {
+fn tell_asked(host: &dyn Host, operation: Operation, body: &[u8], question: bool) {
     let headers = SHAPING.map(|name| (name, host.request_header(name).unwrap_or_default()));
     let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
     let Some(print) = fingerprint(operation, body, &headers) else { return };
     let asked = Asked {
         digest: hex(&print.digest),
         context: hex(&print.context),
-        question: print.question,
+        question: print.question.filter(|_| question),
         deterministic: print.deterministic,
         tools: print.tools,
     };

@@ -99,6 +99,17 @@ impl Semantic {
             }
             EmbedderSettings::Provider(remote) => Embedding::remote(remote.clone(), settings.timeout),
         };
+        Self::over(settings, embedding, lifetime, folder, redis)
+    }
+
+    /// Opens the store for what is embedded so.
+    fn over(
+        settings: SemanticSettings,
+        embedding: Embedding,
+        lifetime: Duration,
+        folder: Option<&Path>,
+        redis: Option<Arc<Redis>>,
+    ) -> io::Result<Self> {
         let verifier = match settings.min_similarity {
             None => Verifier::fitted(),
             Some(least) => Verifier::by_cosine(least),
@@ -126,6 +137,16 @@ impl Semantic {
             vectors,
             outcomes: Map::new(REMEMBERED),
         })
+    }
+
+    /// In memory, with any model.
+    #[cfg(test)]
+    pub(super) fn with(
+        settings: SemanticSettings,
+        model: Arc<dyn weirgate_semantic::embed::Embedder>,
+    ) -> io::Result<Self> {
+        let embedding = Embedding::local(model, 1, 1_000)?;
+        Self::over(settings, embedding, Duration::from_secs(60), None, None)
     }
 
     /// The question of a request, if it is one to be looked up by its meaning. `context`: the digest of all else that has to be equal.

@@ -1,3 +1,5 @@
+mod isolation;
+
 use super::*;
 use crate::config::Scope;
 use crate::policy::Question;
