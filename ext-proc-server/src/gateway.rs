@@ -9,6 +9,7 @@ use crate::directory::{FileLog, Managed, Restored, SharedLog};
 use crate::lock;
 use crate::policy::Policy;
 use crate::probe::Probe;
+use crate::record::Hits;
 use crate::record::ledger::Ledger;
 use crate::store::lease::Leased;
 use crate::store::outage::Guarded;
@@ -37,6 +38,8 @@ pub struct Gateway {
     pub probe: Probe,
     /// Answers that were given before, if they are kept.
     pub(crate) cache: Option<Cache>,
+    /// Requests that were answered from it, until they are settled.
+    pub(crate) hits: Hits,
     /// Requests that ended before decide was asked.
     pub(crate) departed: Departed,
     /// Who is told of limits.
@@ -99,6 +102,7 @@ impl Gateway {
             ledger,
             probe: Probe::new(),
             cache,
+            hits: Hits::default(),
             departed: Departed::default(),
             alerts,
             lifetime,

@@ -51,8 +51,17 @@ fn json(value: &Value) -> serde_json::Value {
     }
 }
 
+/// Whether decide has recorded the request itself.
+pub(crate) fn is_recorded(metadata: Option<&Metadata>) -> bool {
+    has(metadata, metadata::RECORDED)
+}
+
 /// Whether decide ended the answer because no more could be reserved for it.
 pub(crate) fn was_cut(metadata: Option<&Metadata>) -> bool {
+    has(metadata, metadata::CUT)
+}
+
+fn has(metadata: Option<&Metadata>, key: &str) -> bool {
     let namespace = metadata.and_then(|found| found.filter_metadata.get(metadata::NAMESPACE));
-    namespace.is_some_and(|namespace| namespace.fields.contains_key(metadata::CUT))
+    namespace.is_some_and(|namespace| namespace.fields.contains_key(key))
 }

@@ -14,10 +14,6 @@ use weirgate::gateway::Gateway;
 use weirgate::serve::Service;
 use weirgate::up;
 
-/// A request makes some two hundred small allocations, for which this one takes half the time of the system's.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// An AI gateway for Envoy.
 #[derive(Debug, Parser)]
 #[command(name = "weirgate", version)]

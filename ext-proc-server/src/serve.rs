@@ -17,6 +17,9 @@ use tokio_stream::wrappers::{TcpListenerStream, UnixListenerStream};
 /// How often expired reservations are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
 
+/// How often requests are settled that were answered from the cache; the others as often as Envoy logs them.
+const HITS: Duration = Duration::from_millis(100);
+
 /// How long calls that are under way may take to end once the service is to stop. Envoy's log stream has no end of its own.
 const DRAIN: Duration = Duration::from_secs(3);
 
@@ -77,6 +80,7 @@ impl Service {
         // Before the first request, for whose key may be known only there.
         refresh(&gateway).await;
         let sweeper = tokio::spawn(sweep(gateway.clone()));
+        let hits = tokio::spawn(settle_hits(gateway.clone()));
         let prices = tokio::spawn(reload_prices(gateway.clone()));
         let alerts = tokio::spawn(alerts::deliver(gateway.clone()));
         let router = admin::router(gateway.clone()).into_make_service_with_connect_info::<SocketAddr>();
@@ -110,6 +114,7 @@ impl Service {
             () = drained => Ok(()),
         };
         sweeper.abort();
+        hits.abort();
         prices.abort();
         alerts.abort();
         operators.abort();
@@ -127,6 +132,15 @@ async fn sweep(gateway: Arc<Gateway>) {
         refresh(&gateway).await;
         gateway.departed.sweep();
         maintain(&gateway);
+    }
+}
+
+/// Settles what was answered from the cache.
+async fn settle_hits(gateway: Arc<Gateway>) {
+    let mut ticks = tokio::time::interval(HITS);
+    loop {
+        ticks.tick().await;
+        record::settle_hits(&gateway).await;
     }
 }
 

@@ -1,6 +1,7 @@
 """Answers that were given before, to requests that ask for the same."""
 
 import json
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
@@ -214,6 +215,18 @@ def test_a_hit_is_a_line_of_the_ledger_and_charged_at_its_rate(gateway, key):
     with Api(gateway) as api:
         (row,) = api.get("/spend", key=key.name)["rows"]
     assert (row["cost_micros"], row["requests"]) == (330, 2)
+
+
+def test_a_hit_is_written_down_once_and_under_the_id_that_other_logs_know(gateway, key):
+    for _ in range(3):
+        assert ask(gateway, key, chat("once")).is_success
+    # What Envoy logs of the hits, if it does, has come before this.
+    ask(gateway, key, chat("the last"))
+    lines = gateway.lines(4, key=key.name)
+    assert len(lines) == len({line["id"] for line in lines}) == 4
+    hits = [line for line in lines if line.get("cache")]
+    assert len(hits) == 2 and all(uuid.UUID(line["request_id"]) and line["complete"] for line in hits)
+    assert all(0 < line["first_byte_ms"] <= line["latency_ms"] < 10_000 for line in hits)
 
 
 def test_limits_of_requests_count_hits_and_budgets_what_is_charged(gateway):

@@ -44,6 +44,8 @@ pub mod request_header {
     pub const OUTPUT_CAP: &str = "x-weirgate-output-cap";
     /// A [`crate::handover::Asked`] as JSON, where answers are cached.
     pub const ASKED: &str = "x-weirgate-asked";
+    /// By what other logs know a request, which Envoy sets where the client does not.
+    pub const REQUEST_ID: &str = "x-request-id";
     /// The client's wishes for the cache (RFC 9111), which decide reads under their own name.
     pub const CACHE_CONTROL: &str = "cache-control";
     /// Names of the filters that saw this request, in order. Only on probes.
@@ -108,6 +110,8 @@ pub mod metadata {
     pub const DECISION: &str = "decision";
     /// The key in [`NAMESPACE`] that is set when decide ended a stream because no more could be reserved for it.
     pub const CUT: &str = "cut";
+    /// The key in [`NAMESPACE`] that is set when decide has answered itself and recorded that, so that Envoy need not log it.
+    pub const RECORDED: &str = "recorded";
     /// Keys in [`NAMESPACE`] from which Envoy takes what clients are told of their limits: requests, tokens, then money in dollars.
     pub const LIMIT_REQUESTS: &str = "limit_requests";
     /// See [`LIMIT_REQUESTS`].

@@ -9,8 +9,9 @@ use crate::money::dollars;
 use crate::policy::Question;
 use crate::policy::identity::Principal;
 use crate::policy::plan::Plan;
+use crate::record::line::Line;
 use crate::store::{Alternative, Amounts, Ask};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use weirgate_contract::handover::{Cached, Decision};
 use weirgate_contract::metadata;
 use weirgate_dialect::error::{ClientError, ErrorKind};
@@ -109,6 +110,26 @@ pub(super) async fn charge(
         cache.counted(outcome, entry.cost_micros.saturating_sub(charge_micros));
     }
     Ok(told)
+}
+
+/// What there is to write down of a request that was answered, but for whose it is and how long it took.
+pub(super) fn line(question: &Question, decision: &Decision) -> Line {
+    let cached = decision.cached.clone().unwrap_or_default();
+    Line {
+        id: decision.id.clone(),
+        model: question.model.clone(),
+        upstream_model: question.model.clone(),
+        operation: question.operation,
+        stream: question.stream,
+        status: 200,
+        complete: true,
+        cost_micros: cached.charge_micros,
+        cache: cached.kind,
+        cache_entry: cached.entry,
+        saved_micros: cached.saved_micros,
+        reserved_micros: decision.reserved_micros,
+        ..Line::nothing(SystemTime::now())
+    }
 }
 
 /// What may answer, in the order in which it is asked: providers and their models, however they are reached.

@@ -44,6 +44,7 @@ pub(super) struct Headers {
     pub(super) chain: Option<String>,
     asked: Option<String>,
     cache_control: Option<String>,
+    pub(super) request_id: Option<String>,
 }
 
 impl Headers {
@@ -70,6 +71,7 @@ impl Headers {
                 header::CHAIN => &mut read.chain,
                 header::ASKED => &mut read.asked,
                 header::CACHE_CONTROL => &mut read.cache_control,
+                header::REQUEST_ID => &mut read.request_id,
                 _ => continue,
             };
             *field = Some(value(entry).into_owned());

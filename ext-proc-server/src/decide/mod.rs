@@ -20,6 +20,7 @@ use crate::money::dollars;
 use crate::policy::Question;
 use crate::policy::plan::Plan;
 use crate::record::Subject;
+use crate::record::line::Line;
 use crate::store::{self, Amounts, Ask, Refused, Standing, Used};
 use cached::{Looked, Turn};
 use envoy_types::pb::envoy::service::ext_proc::v3::{
@@ -29,7 +30,7 @@ pub(crate) use follow::Follow;
 use headers::Headers;
 use meter::Meter;
 use standing::Told;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use weirgate_contract::handover::Decision;
 use weirgate_contract::metadata;
 use weirgate_dialect::Operation;
@@ -63,6 +64,7 @@ impl Spoken {
 #[derive(Debug)]
 pub(crate) struct Wait {
     headers: Headers,
+    began: Instant,
     waiting: Waiting,
     /// How long it waits at most.
     pub(crate) limit: Duration,
@@ -72,7 +74,7 @@ impl Wait {
     /// Waits, and then decides.
     pub(crate) async fn finish(self, gateway: &Gateway) -> (Spoken, Option<Follow>) {
         let landed = tokio::time::timeout(self.limit, self.waiting.landed()).await.ok().flatten();
-        match decide(gateway, self.headers, Turn::AfterWaiting(landed)).await {
+        match decide(gateway, self.headers, Turn::AfterWaiting(landed), self.began).await {
             Step::Answer(spoken, follow) => (spoken, follow),
             // Nobody waits twice.
             Step::Wait(_) => (Spoken::once(reply::nothing()), None),
@@ -87,10 +89,11 @@ pub(crate) async fn answer(gateway: &Gateway, message: &ProcessingRequest) -> St
     };
     let mut headers = Headers::read(headers);
     headers.claims = handover::claims(message.metadata_context.as_ref());
-    decide(gateway, headers, Turn::First).await
+    decide(gateway, headers, Turn::First, Instant::now()).await
 }
 
-async fn decide(gateway: &Gateway, headers: Headers, turn: Turn) -> Step {
+/// `began`: when the request came here.
+async fn decide(gateway: &Gateway, headers: Headers, turn: Turn, began: Instant) -> Step {
     let question = headers.question();
     let mut decision = Decision {
         id: headers.id.clone().unwrap_or_else(|| uuid::Uuid::now_v7().simple().to_string()),
@@ -103,13 +106,13 @@ async fn decide(gateway: &Gateway, headers: Headers, turn: Turn) -> Step {
         decision = Decision::default();
         chain.map(|chain| Admitted::answer(reply::probe(&chain))).ok_or_else(|| not_found().into())
     } else {
-        admit(gateway, &headers, &question, turn, &mut decision).await
+        admit(gateway, &headers, &question, turn, began, &mut decision).await
     };
     match admitted {
         Ok(Admitted::Answer(spoken, follow)) => Step::Answer(spoken, follow),
         Ok(Admitted::Wait(waiting)) => {
             let limit = gateway.policy.load().config().timeouts.silence;
-            Step::Wait(Box::new(Wait { headers, waiting, limit }))
+            Step::Wait(Box::new(Wait { headers, began, waiting, limit }))
         }
         Err(Refusal { error, told }) => {
             decision.refused = error.code.to_owned();
@@ -153,6 +156,7 @@ async fn admit(
     headers: &Headers,
     question: &Question,
     turn: Turn,
+    began: Instant,
     decision: &mut Decision,
 ) -> Result<Admitted, Refusal> {
     let policy = gateway.policy.load_full();
@@ -172,10 +176,15 @@ async fn admit(
     };
     let (outcome, keeps) = match looked {
         Looked::Hit(hit) => {
-            if let Some(answered) =
+            if let Some((spoken, line)) =
                 from_cache(gateway, question, &plans, &hit, subject.clone(), decision).await?
             {
-                return Ok(answered);
+                if let Some(line) = line {
+                    let request_id = headers.request_id.clone().unwrap_or_default();
+                    let whose = caller.principal.clone();
+                    gateway.hits.add(Line { request_id, whose, ..line }.taking(began.elapsed()));
+                }
+                return Ok(Admitted::Answer(spoken, None));
             }
             (Outcome::Miss, None)
         }
@@ -267,7 +276,7 @@ fn followed(
     }
 }
 
-/// Answers with what was found; `None`: it cannot be read.
+/// Answers with what was found, and says what there is to write down where Envoy is not to; `None`: it cannot be read.
 async fn from_cache(
     gateway: &Gateway,
     question: &Question,
@@ -275,20 +284,24 @@ async fn from_cache(
     hit: &Hit,
     subject: String,
     decision: &mut Decision,
-) -> Result<Option<Admitted>, Refusal> {
+) -> Result<Option<(Spoken, Option<Line>)>, Refusal> {
     let pace = gateway.cache.as_ref().and_then(|cache| cache.settings.tokens_per_second);
     let paced = pace.is_some() && question.stream;
     let answer = replay::answer(hit, question.dialect, question.stream, paced);
     let (Some(answer), Some(plan)) = (answer, plans.last()) else { return Ok(None) };
+    if gateway.departed.has(&decision.id) {
+        return Err(limits::departed().into());
+    }
     let told = cached::charge(gateway, hit, plan, subject, decision).await?;
-    let spoken = match pace {
-        Some(pace) if paced => Spoken {
-            messages: reply::paced(answer, decision, &told),
-            pause: Duration::from_secs(1) / u32::try_from(pace).unwrap_or(u32::MAX).max(1),
-        },
-        _ => Spoken::once(reply::cached(answer, decision, &told)),
-    };
-    Ok(Some(Admitted::Answer(spoken, None)))
+    Ok(Some(match pace {
+        // Its client may leave before its end, which Envoy sees.
+        Some(pace) if paced => {
+            let messages = reply::paced(answer, decision, &told);
+            let pause = Duration::from_secs(1) / u32::try_from(pace).unwrap_or(u32::MAX).max(1);
+            (Spoken { messages, pause }, None)
+        }
+        _ => (Spoken::once(reply::cached(answer, &told)), Some(cached::line(question, decision))),
+    }))
 }
 
 /// Asks the store: the number of the alternative and how its counters stand, or what refuses it.

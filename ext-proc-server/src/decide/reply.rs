@@ -100,14 +100,14 @@ pub(crate) fn patience(limit: Duration) -> ProcessingResponse {
     }
 }
 
-/// Answers from the cache, at once.
-pub(super) fn cached(answer: Answer, decision: &Decision, told: &Told) -> ProcessingResponse {
-    let headers = cached_headers(&answer);
+/// Answers from the cache, at once. It must have been recorded.
+pub(super) fn cached(answer: Answer, told: &Told) -> ProcessingResponse {
+    let headers = cached_headers(&answer).into_iter().chain(told_headers(told)).collect();
     let body = match answer.body {
         Body::Whole(body) => body,
         Body::Paced(events) => events.concat(),
     };
-    immediate(200, headers, body, "cached", decision, told)
+    immediate(200, headers, body, "cached", (metadata::NAMESPACE, object([(metadata::RECORDED, text("1"))])))
 }
 
 /// Answers from the cache with one part after another: the messages in their order.
@@ -170,7 +170,8 @@ pub(super) fn refuse(
     if let Some(seconds) = error.retry_after {
         headers.push(set_header("retry-after", &seconds.to_string()));
     }
-    immediate(status, headers, error.body(dialect), error.code, decision, told)
+    headers.extend(told_headers(told));
+    immediate(status, headers, error.body(dialect), error.code, told_record(decision, &Told::new()))
 }
 
 /// Answers with the list of models, in the client's shape.
@@ -197,24 +198,24 @@ pub(super) fn models<'a>(
         }
     };
     let headers = vec![set_header("content-type", "application/json")];
-    immediate(200, headers, body.to_string(), "models", decision, &Told::new())
+    immediate(200, headers, body.to_string(), "models", told_record(decision, &Told::new()))
 }
 
 /// Answers a probe with the filters that saw it.
 pub(super) fn probe(chain: &str) -> ProcessingResponse {
     let headers = vec![set_header("content-type", "text/plain")];
-    immediate(200, headers, chain.to_owned(), "probe", &Decision::default(), &Told::new())
+    let note = told_record(&Decision::default(), &Told::new());
+    immediate(200, headers, chain.to_owned(), "probe", note)
 }
 
+/// `note`: what record is to know.
 fn immediate(
     status: u16,
-    mut headers: Vec<HeaderValueOption>,
+    headers: Vec<HeaderValueOption>,
     body: String,
     details: &str,
-    decision: &Decision,
-    told: &Told,
+    note: (&'static str, Value),
 ) -> ProcessingResponse {
-    headers.extend(told_headers(told));
     let response = ImmediateResponse {
         status: Some(HttpStatus { code: i32::from(status) }),
         headers: Some(HeaderMutation { set_headers: headers, ..HeaderMutation::default() }),
@@ -222,7 +223,7 @@ fn immediate(
         details: details.to_owned(),
         ..ImmediateResponse::default()
     };
-    respond(Response::ImmediateResponse(response), Some(fields([told_record(decision, &Told::new())])))
+    respond(Response::ImmediateResponse(response), Some(fields([note])))
 }
 
 /// What a client is told of its limits, as headers of an answer that is given here. To answers of providers Envoy adds them, from

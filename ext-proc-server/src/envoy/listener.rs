@@ -46,7 +46,7 @@ fn connection_manager(config: &Config, paths: &Paths, clusters: &[Cluster]) -> V
         "server_header_transformation": "PASS_THROUGH",
         "stream_idle_timeout": seconds(config.timeouts.silence + Duration::from_secs(60)),
         "request_headers_timeout": "30s",
-        "access_log": [access_log()],
+        "access_log": [log_of_requests()],
         "route_config": {
             "name": "weirgate",
             "virtual_hosts": [{
@@ -131,7 +131,7 @@ fn decide(config: &Config) -> Value {
             // Only what decide reads goes over the wire.
             "forward_rules": {"allowed_headers": {"patterns": [
                 {"prefix": request_header::PREFIX}, {"exact": ":method"}, {"exact": ":status"}, {"exact": "content-type"},
-                {"exact": request_header::CACHE_CONTROL},
+                {"exact": request_header::CACHE_CONTROL}, {"exact": request_header::REQUEST_ID},
             ]}},
             "mutation_rules": {"allow_envoy": {"value": true}},
             "metadata_options": {
@@ -140,6 +140,22 @@ fn decide(config: &Config) -> Value {
             },
         },
     })
+}
+
+/// The log of whole requests, but for those that decide has recorded itself.
+fn log_of_requests() -> Value {
+    // Envoy 1.40 ignores `invert` here; a value that is never set keeps all from the log that have any.
+    let unrecorded = json!({
+        "filter": metadata::NAMESPACE,
+        "path": [{"key": metadata::RECORDED}],
+        "value": {"null_match": {}},
+    });
+    let mut log = access_log();
+    merge(
+        &mut log,
+        json!({"filter": {"metadata_filter": {"matcher": unrecorded, "match_if_key_not_found": true}}}),
+    );
+    log
 }
 
 /// Envoy's router, which tells record of attempts that broke off: their providers may have generated an answer that nobody got.

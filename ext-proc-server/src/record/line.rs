@@ -83,6 +83,12 @@ impl Line {
         UNIX_EPOCH + Duration::from_millis(self.time_ms)
     }
 
+    /// The same line of a request that took so long until it was answered.
+    pub(crate) fn taking(self, time: Duration) -> Self {
+        let millis = time.as_micros() as f64 / 1_000.0;
+        Self { latency_ms: millis, first_byte_ms: Some(millis), ..self }
+    }
+
     /// The line of a reservation that nobody settled.
     pub(super) fn expired(settled: &Settled, now: SystemTime) -> Self {
         let subject = Subject::read(&settled.subject);

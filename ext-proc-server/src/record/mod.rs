@@ -2,6 +2,7 @@
 
 mod attempts;
 mod entry;
+mod hits;
 pub mod ledger;
 pub mod line;
 mod prediction;
@@ -9,6 +10,7 @@ pub(crate) mod spend;
 mod totals;
 
 use crate::gateway::Gateway;
+use crate::handover;
 use crate::policy::Policy;
 use crate::policy::identity::Principal;
 use crate::store::{Amounts, Settled, StoreError, Used, lease};
@@ -18,6 +20,8 @@ use entry::Entry;
 use envoy_types::pb::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use envoy_types::pb::envoy::service::accesslog::v3::stream_access_logs_message::LogEntries;
 use futures_util::future::join_all;
+pub(crate) use hits::Hits;
+pub(crate) use hits::settle as settle_hits;
 use line::Line;
 use serde::{Deserialize, Serialize};
 use std::time::SystemTime;
@@ -51,6 +55,10 @@ pub(crate) async fn entries(gateway: &Gateway, attempts: &mut Attempts, message:
     let mut settling = Vec::new();
     for log in logs.log_entry {
         let Some(log) = attempts.sort(log) else { continue };
+        // An Envoy that somebody else has configured may log all the same.
+        if handover::is_recorded(log.common_properties.as_ref().and_then(|common| common.metadata.as_ref())) {
+            continue;
+        }
         let entry = Entry::read(log);
         if entry.operation() == Operation::Probe {
             gateway.probe.recorded();
@@ -180,6 +188,7 @@ fn write_unsettled(gateway: &Gateway, charged: &[Settled], now: SystemTime) {
 
 /// Gives back what this process holds for requests to come, before it ends.
 pub async fn close(gateway: &Gateway, now: SystemTime) {
+    settle_hits(gateway).await;
     match gateway.store.close().await {
         Ok(charged) => write_unsettled(gateway, &charged, now),
         Err(error) => tracing::error!(%error, "leases could not be given back and will be charged in full"),
