@@ -5,6 +5,7 @@
 //! * `decide`, `translate` and [`record`] are the three verbs that Envoy calls, over [`service`].
 //! * [`alerts`] tells owners by webhook how their limits stand.
 //! * [`directory`] keeps those whom the admin API makes known.
+//! * [`vectors`] keeps the questions that the cache looks up by their meaning.
 //! * [`admin`] serves operators; [`probe`] shows that Envoy's chain is whole.
 //! * [`serve`] runs the service, [`up`] the service and Envoy together.
 
@@ -30,3 +31,5 @@ pub mod service;
 pub mod store;
 mod translate;
 pub mod up;
+
+pub use cache::vectors;

@@ -21,6 +21,7 @@ pub(crate) use control::Control;
 pub(crate) use entry::Entry;
 pub(crate) use flights::{Leading, Waiting};
 pub(crate) use request::Request;
+pub use semantic::vectors;
 pub(crate) use semantic::{Remote, Semantic, Sought};
 
 use crate::config::CacheSettings;

@@ -66,6 +66,9 @@ pub(crate) struct RunArgs {
     /// Bytes of the prompt.
     #[arg(long, default_value_t = 1_000)]
     prompt_bytes: usize,
+    /// Questions that are kept where the stores of the semantic cache are measured.
+    #[arg(long, default_value_t = 100_000)]
+    entries: u64,
     /// Seconds an answer may take.
     #[arg(long, default_value_t = 30)]
     timeout: u64,

@@ -38,6 +38,24 @@ impl Process {
         self.pid
     }
 
+    /// Its number and those of all that it has started, which may end at any time.
+    pub fn family(&self) -> io::Result<Vec<u32>> {
+        let mut pids = vec![self.pid];
+        let mut next = 0;
+        while let Some(pid) = pids.get(next).copied() {
+            next += 1;
+            let tasks = match std::fs::read_dir(format!("/proc/{pid}/task")) {
+                Err(error) if pid != self.pid && error.kind() == io::ErrorKind::NotFound => continue,
+                tasks => tasks?,
+            };
+            for task in tasks {
+                let children = std::fs::read_to_string(task?.path().join("children")).unwrap_or_default();
+                pids.extend(children.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
+            }
+        }
+        Ok(pids)
+    }
+
     /// Waits until `ready` gives something; an error if the process ends before, or after `patience`.
     pub async fn until<T>(
         &mut self,
@@ -57,6 +75,15 @@ impl Process {
             }
             tokio::time::sleep(POLL).await;
         }
+    }
+
+    /// Sends it a signal that ends it, such as `-QUIT`, and waits for its end; an error after `patience`.
+    pub async fn end(mut self, signal: &str, patience: Duration) -> io::Result<ExitStatus> {
+        let told = Command::new("kill").args([signal, &self.pid.to_string()]).status().await?;
+        if !told.success() {
+            return Err(io::Error::other(format!("kill {signal} failed: {told}")));
+        }
+        tokio::time::timeout(patience, self.child.wait()).await?
     }
 
     /// Kills it and waits for its end.
@@ -107,6 +134,20 @@ mod tests {
         process.until(Duration::from_secs(10), up).await.unwrap();
         assert!(process.pid() > 0);
         assert!(!process.stop().await.unwrap().success());
+    }
+
+    #[tokio::test]
+    async fn its_children_are_known_and_it_ends_when_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let script = "trap 'kill $!; exit 7' TERM; sleep 60 & echo up; wait";
+        let mut process = Process::start(Path::new("sh"), ["-c", script], &log).unwrap();
+        let up = async || std::fs::read_to_string(&log).ok().filter(|text| text == "up\n");
+        process.until(Duration::from_secs(10), up).await.unwrap();
+        let family = process.family().unwrap();
+        assert_eq!((family.len(), family[0]), (2, process.pid()));
+        let status = process.end("-TERM", Duration::from_secs(10)).await.unwrap();
+        assert_eq!(status.code(), Some(7));
     }
 
     #[tokio::test]

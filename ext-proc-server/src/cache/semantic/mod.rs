@@ -6,7 +6,7 @@
 
 mod embedding;
 mod personal;
-pub(crate) mod vectors;
+pub mod vectors;
 
 pub(crate) use embedding::Remote;
 

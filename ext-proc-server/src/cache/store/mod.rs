@@ -46,9 +46,9 @@ pub(crate) struct Size {
 
 /// Why a store could not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Error {
+pub struct Error {
     /// What happened, for the log.
-    pub(crate) reason: String,
+    pub reason: String,
 }
 
 impl fmt::Display for Error {

@@ -2,6 +2,8 @@
 
 mod limits;
 mod peers;
+mod questions;
+mod semantic;
 mod stack;
 
 use std::error::Error;
@@ -60,7 +62,9 @@ const SCENARIOS: &[Scenario] = &[
 /// The rows of `make bench`, and those that `--peers` adds.
 pub(crate) fn names(peers: bool) -> impl Iterator<Item = &'static str> {
     let loaded = SCENARIOS.iter().filter(move |scenario| peers || !scenario.stack.is_peer());
-    loaded.map(|scenario| scenario.name).chain(limits::ROWS.iter().map(|(name, ..)| *name))
+    let parts =
+        limits::ROWS.iter().map(|(name, ..)| *name).chain(semantic::ROWS.iter().map(|(name, _)| *name));
+    loaded.map(|scenario| scenario.name).chain(parts)
 }
 
 /// Starts what a row needs, loads it, and ends it again. A row that is not streamed is loaded twice: on all connections,
@@ -69,6 +73,9 @@ pub(crate) async fn run(name: &str, args: &RunArgs) -> Result<Vec<Row>, Box<dyn 
     if limits::ROWS.iter().any(|(row, ..)| *row == name) {
         let folder = args.out.parent().unwrap_or(Path::new("."));
         return limits::run(name, folder).await;
+    }
+    if semantic::ROWS.iter().any(|(row, _)| *row == name) {
+        return semantic::run(name, args.entries).await;
     }
     let scenario = SCENARIOS
         .iter()

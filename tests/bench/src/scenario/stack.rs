@@ -65,17 +65,10 @@ pub(super) struct Started {
 impl Started {
     /// The processes whose CPU and memory count: the one that was started and its children.
     pub(super) fn pids(&self) -> std::io::Result<Vec<u32>> {
-        let Some(measured) = &self.measured else { return Ok(vec![self.mock.process.pid()]) };
-        let mut pids = vec![measured.pid()];
-        let mut next = 0;
-        while let Some(pid) = pids.get(next).copied() {
-            next += 1;
-            for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
-                let children = std::fs::read_to_string(task?.path().join("children")).unwrap_or_default();
-                pids.extend(children.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
-            }
+        match &self.measured {
+            Some(measured) => measured.family(),
+            None => Ok(vec![self.mock.process.pid()]),
         }
-        Ok(pids)
     }
 
     pub(super) async fn stop(self) -> std::io::Result<()> {

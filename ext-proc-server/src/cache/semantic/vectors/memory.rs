@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use weirgate_semantic::index::{Index, Item};
 
-/// The store.
+/// The embedded store.
 #[derive(Debug)]
-pub(crate) struct Memory {
+pub struct Memory {
     index: RwLock<Index>,
     lifetime: Duration,
     log: Option<Mutex<Log<Line>>>,
@@ -45,7 +45,7 @@ impl Memory {
     ///
     /// # Errors
     /// The file cannot be read or written.
-    pub(crate) fn open(max_bytes: u64, lifetime: Duration, file: Option<PathBuf>) -> io::Result<Self> {
+    pub fn open(max_bytes: u64, lifetime: Duration, file: Option<PathBuf>) -> io::Result<Self> {
         let mut index = Index::new(usize::try_from(max_bytes).unwrap_or(usize::MAX));
         let log = file.map(|path| {
             let since = oldest(lifetime);

@@ -1,4 +1,4 @@
-//! Where the questions are kept whose answers are known, with their embeddings.
+//! Where the questions are kept whose answers are known, with their embeddings. It is public for the benchmarks, which measure each store.
 //!
 //! A store of vectors only finds questions. Whether their answers still exist is for the store of answers to say, so what was
 //! forgotten there is never given, even where its vector is still found here.
@@ -8,42 +8,42 @@ mod name;
 mod postgres;
 mod redis;
 
-pub(crate) use memory::Memory;
-pub(crate) use postgres::{Postgres, Settings as PostgresSettings};
-pub(crate) use redis::Shared;
+pub use memory::Memory;
+pub use postgres::{Postgres, Settings as PostgresSettings};
+pub use redis::Shared;
 
-use super::super::store::Error;
+pub use super::super::store::Error;
 use std::fmt;
 
 /// A question whose answer is kept.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Point {
+pub struct Point {
     /// What has to be equal for its answer to be given at all: SHA-256, in hexadecimal.
-    pub(crate) group: String,
+    pub group: String,
     /// The key of its answer, which no other point has: SHA-256, in hexadecimal.
-    pub(crate) key: String,
+    pub key: String,
     /// The question.
-    pub(crate) text: String,
+    pub text: String,
     /// Its embedding, of length one.
-    pub(crate) vector: Vec<f32>,
+    pub vector: Vec<f32>,
 }
 
 /// A question that is near to another.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Neighbour {
+pub struct Neighbour {
     /// The key of its answer.
-    pub(crate) key: String,
+    pub key: String,
     /// The question.
-    pub(crate) text: String,
+    pub text: String,
     /// Its embedding, to about three digits.
-    pub(crate) vector: Vec<f32>,
+    pub vector: Vec<f32>,
     /// The cosine of the angle between the two embeddings.
-    pub(crate) similarity: f32,
+    pub similarity: f32,
 }
 
 /// A store of vectors. It may forget at any time.
 #[tonic::async_trait]
-pub(crate) trait Vectors: Send + Sync + fmt::Debug {
+pub trait Vectors: Send + Sync + fmt::Debug {
     /// The nearest questions of a group, at most so many, the nearest first.
     async fn nearest(&self, group: &str, vector: &[f32], count: usize) -> Result<Vec<Neighbour>, Error>;
 

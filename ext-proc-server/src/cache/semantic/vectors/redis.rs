@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 /// For how long a server that had no vector search is not asked again.
 const UNSUPPORTED: Duration = Duration::from_secs(60);
 
-/// The store.
+/// The store in a Redis server.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub struct Shared {
     redis: Arc<Redis>,
     /// What the questions of this embedder are kept under.
     space: String,
@@ -30,7 +30,7 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// A store in this server, for the embeddings of one embedder, which forgets questions after so long.
-    pub(crate) fn new(redis: Arc<Redis>, kind: &str, lifetime: Duration) -> Self {
+    pub fn new(redis: Arc<Redis>, kind: &str, lifetime: Duration) -> Self {
         Self { redis, space: name(kind), lifetime, indexed: Mutex::default(), unsupported: Mutex::default() }
     }
 

@@ -42,17 +42,17 @@ const LOCK: i64 = 0x7765_6972_6761_7465;
 
 /// Where the database is and how it is used.
 #[derive(Clone)]
-pub(crate) struct Settings {
+pub struct Settings {
     /// The address: `postgres://user:password@host:port/database`. `sslmode=require` behind a question mark insists on TLS,
     /// `disable` does without; otherwise it is used if the server has it. The server's certificate must always be good: the
     /// system's authorities are trusted, or those in the file that the environment variable `SSL_CERT_FILE` names.
-    pub(crate) url: String,
+    pub url: String,
     /// The embedder. Two never share a table.
-    pub(crate) kind: String,
+    pub kind: String,
     /// How long a question is kept.
-    pub(crate) lifetime: Duration,
+    pub lifetime: Duration,
     /// How long a call may take.
-    pub(crate) timeout: Duration,
+    pub timeout: Duration,
 }
 
 impl fmt::Debug for Settings {
@@ -66,9 +66,9 @@ impl fmt::Debug for Settings {
     }
 }
 
-/// The store.
+/// The store in a PostgreSQL database.
 #[derive(Debug)]
-pub(crate) struct Postgres {
+pub struct Postgres {
     link: Link,
     /// What the embedder's tables are called, before the number of dimensions.
     tables: String,
@@ -82,7 +82,7 @@ impl Postgres {
     ///
     /// # Errors
     /// The address cannot be used.
-    pub(crate) fn new(settings: &Settings) -> Result<Self, Error> {
+    pub fn new(settings: &Settings) -> Result<Self, Error> {
         Ok(Self {
             link: Link::new(&settings.url, settings.timeout)?,
             tables: format!("weirgate_vectors_{}_", name(&settings.kind)),

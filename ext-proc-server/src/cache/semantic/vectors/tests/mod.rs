@@ -3,7 +3,6 @@
 //! The servers are those that `tests/setup.sh` puts into `.tools`; `WEIRGATE_REDIS_SEARCH_SERVER` and `WEIRGATE_POSTGRES_SERVER` name
 //! others.
 
-mod measure;
 mod postgres;
 mod redis;
 mod servers;
