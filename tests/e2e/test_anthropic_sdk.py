@@ -1,4 +1,4 @@
-"""Anthropic's SDK against a provider of its own dialect."""
+"""Anthropic's SDK, against a provider of its own dialect and against one that is translated."""
 
 import json
 
@@ -9,7 +9,21 @@ from support.gateway import Key
 from support.prompts import HELLO, PIXEL
 
 MODEL = "claude-sonnet-4-5"
-SAID = f"Hello from the mock anthropic model {MODEL}: you said 5 words."
+# A model whose provider speaks the client's dialect, and one that is translated.
+MODELS = [MODEL, "gpt-4o"]
+
+
+@pytest.fixture(params=MODELS)
+def model(request):
+    return request.param
+
+
+def said(model):
+    """What the mock answers to HELLO."""
+    dialect = "anthropic" if model == MODEL else "openai"
+    return f"Hello from the mock {dialect} model {model}: you said 5 words."
+
+
 TOOL = {
     "name": "get_weather",
     "description": "The weather in a city",
@@ -18,11 +32,11 @@ TOOL = {
 ASKS_FOR_WEATHER = [{"role": "user", "content": "What is the weather?"}]
 
 
-def test_a_message_is_answered(anthropic_client):
-    answer = anthropic_client.messages.create(model=MODEL, max_tokens=100, messages=HELLO, system="Be brief")
-    assert answer.content[0].text == SAID
+def test_a_message_is_answered(anthropic_client, model):
+    answer = anthropic_client.messages.create(model=model, max_tokens=100, messages=HELLO, system="Be brief")
+    assert answer.content[0].text == said(model)
     assert answer.stop_reason == "end_turn"
-    assert answer.usage.output_tokens == len(SAID.split())
+    assert answer.usage.output_tokens == len(said(model).split())
 
 
 def test_the_body_reaches_the_provider_byte_for_byte(http, mock):
@@ -34,22 +48,22 @@ def test_the_body_reaches_the_provider_byte_for_byte(http, mock):
     assert request["headers"]["anthropic-beta"] == "some-beta"
 
 
-def test_a_streamed_message_gives_the_same_text_and_usage(anthropic_client):
-    with anthropic_client.messages.stream(model=MODEL, max_tokens=100, messages=HELLO) as stream:
+def test_a_streamed_message_gives_the_same_text_and_usage(anthropic_client, model):
+    with anthropic_client.messages.stream(model=model, max_tokens=100, messages=HELLO) as stream:
         text = "".join(stream.text_stream)
         final = stream.get_final_message()
-    assert text == SAID == final.content[0].text
-    assert final.usage.output_tokens == len(SAID.split())
+    assert text == said(model) == final.content[0].text
+    assert final.usage.output_tokens == len(said(model).split())
     assert final.stop_reason == "end_turn"
 
 
-def test_the_cap_on_tokens_is_kept(anthropic_client):
-    answer = anthropic_client.messages.create(model=MODEL, max_tokens=2, messages=HELLO)
+def test_the_cap_on_tokens_is_kept(anthropic_client, model):
+    answer = anthropic_client.messages.create(model=model, max_tokens=2, messages=HELLO)
     assert answer.stop_reason == "max_tokens" and answer.usage.output_tokens == 2
 
 
-def test_a_tool_is_called_and_its_result_goes_back(anthropic_client):
-    ask = {"model": MODEL, "max_tokens": 100, "tools": [TOOL]}
+def test_a_tool_is_called_and_its_result_goes_back(anthropic_client, model):
+    ask = {"model": model, "max_tokens": 100, "tools": [TOOL]}
     first = anthropic_client.messages.create(messages=ASKS_FOR_WEATHER, **ask)
     (call,) = first.content
     assert first.stop_reason == "tool_use" and call.name == "get_weather" and set(call.input) == {"city"}
@@ -62,20 +76,24 @@ def test_a_tool_is_called_and_its_result_goes_back(anthropic_client):
     assert anthropic_client.messages.create(messages=messages, **ask).content
 
 
-def test_streamed_tool_calls_are_put_together(anthropic_client):
+def test_streamed_tool_calls_are_put_together(anthropic_client, model):
     calls = steer(tool=['get_weather:{"city":"Rome"}', 'get_weather:{"city":"Oslo"}'])
     with anthropic_client.messages.stream(
-        model=MODEL, max_tokens=100, messages=ASKS_FOR_WEATHER, tools=[TOOL], extra_headers=calls
+        model=model, max_tokens=100, messages=ASKS_FOR_WEATHER, tools=[TOOL], extra_headers=calls
     ) as stream:
         final = stream.get_final_message()
     assert [block.input for block in final.content] == [{"city": "Rome"}, {"city": "Oslo"}]
 
 
-def test_an_image_reaches_the_provider(anthropic_client, mock):
+def test_an_image_reaches_the_provider(anthropic_client, mock, model):
     source = {"type": "base64", "media_type": "image/png", "data": PIXEL}
     content = [{"type": "image", "source": source}, {"type": "text", "text": "What is this?"}]
-    anthropic_client.messages.create(model=MODEL, max_tokens=9, messages=[{"role": "user", "content": content}])
-    assert json.loads(mock.only_request()["body"])["messages"][0]["content"] == content
+    anthropic_client.messages.create(model=model, max_tokens=9, messages=[{"role": "user", "content": content}])
+    sent = json.loads(mock.only_request()["body"])["messages"][0]["content"]
+    if model == MODEL:
+        assert sent == content
+    else:
+        assert sent[0]["image_url"]["url"] == f"data:image/png;base64,{PIXEL}" and sent[1]["text"] == "What is this?"
 
 
 def test_thinking_comes_through(anthropic_client):
@@ -87,7 +105,36 @@ def test_thinking_comes_through(anthropic_client):
         extra_headers=steer(reasoning=4),
     ) as stream:
         thought, text = stream.get_final_message().content
-    assert (thought.thinking, text.text) == ("think think think think", SAID)
+    assert (thought.thinking, text.text) == ("think think think think", said(MODEL))
+
+
+def test_the_system_prompt_and_the_settings_reach_a_translated_provider(anthropic_client, mock):
+    anthropic_client.messages.create(
+        model="gpt-4o",
+        max_tokens=7,
+        messages=HELLO,
+        system="Be brief",
+        stop_sequences=["END"],
+        extra_body={"temperature": 0.5, "top_p": 0.9},
+    )
+    sent = json.loads(mock.only_request()["body"])
+    assert sent["messages"][0] == {"role": "system", "content": "Be brief"}
+    assert (sent["temperature"], sent["top_p"], sent["max_tokens"], sent["stop"]) == (0.5, 0.9, 7, ["END"])
+
+
+def test_what_a_provider_has_no_place_for_is_refused_by_its_name(anthropic_client):
+    with pytest.raises(anthropic.UnprocessableEntityError, match="top_k") as raised:
+        anthropic_client.messages.create(model="gpt-4o", max_tokens=7, messages=HELLO, extra_body={"top_k": 3})
+    assert raised.value.body["error"]["type"] == "invalid_request_error"
+
+
+def test_what_a_translated_provider_thinks_comes_through(anthropic_client):
+    with anthropic_client.messages.stream(
+        model="gpt-4o", max_tokens=2000, messages=HELLO, extra_headers=steer(reasoning=4)
+    ) as stream:
+        final = stream.get_final_message()
+    assert final.content[-1].text == said("gpt-4o")
+    assert final.usage.output_tokens >= len(said("gpt-4o").split())
 
 
 def test_tokens_are_counted_by_the_provider(anthropic_client, mock):
@@ -119,10 +166,10 @@ ERRORS = {
 
 
 @pytest.mark.parametrize("status", ERRORS)
-def test_a_providers_error_arrives_as_the_sdks_exception(anthropic_client, status):
+def test_a_providers_error_arrives_as_the_sdks_exception(anthropic_client, model, status):
     with pytest.raises(ERRORS[status]) as raised:
         anthropic_client.messages.create(
-            model=MODEL, max_tokens=9, messages=HELLO, extra_headers=steer(status=status)
+            model=model, max_tokens=9, messages=HELLO, extra_headers=steer(status=status)
         )
     assert raised.value.status_code == status
     assert raised.value.body["type"] == "error" and "mock" in raised.value.body["error"]["message"]
@@ -141,13 +188,14 @@ def test_an_unknown_model_is_a_not_found_error(anthropic_client):
 
 
 def test_a_model_that_cannot_be_reached_from_the_dialect_is_refused_with_a_reason(anthropic_client):
+    # Only what generates is translated.
     with pytest.raises(anthropic.BadRequestError, match="gpt-4o"):
-        anthropic_client.messages.create(model="gpt-4o", max_tokens=9, messages=HELLO)
+        anthropic_client.messages.count_tokens(model="gpt-4o", messages=HELLO)
 
 
-def test_an_error_in_the_middle_of_a_stream_is_raised(anthropic_client):
-    with pytest.raises(anthropic.APIStatusError, match="[Oo]verloaded"):
+def test_an_error_in_the_middle_of_a_stream_is_raised(anthropic_client, model):
+    with pytest.raises(anthropic.APIStatusError, match="[Oo]verloaded|had an error"):
         with anthropic_client.messages.stream(
-            model=MODEL, max_tokens=9, messages=HELLO, extra_headers=steer(error_after=5)
+            model=model, max_tokens=9, messages=HELLO, extra_headers=steer(error_after=5)
         ) as stream:
             stream.get_final_message()

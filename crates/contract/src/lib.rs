@@ -169,6 +169,8 @@ pub mod translate_metadata {
     pub const PATH: &str = "x-weirgate-base-path";
     /// The provider's name of the model. Absent: the body's stays.
     pub const MODEL: &str = "x-weirgate-upstream-model";
+    /// The field in which the provider takes a cap on generated tokens, where its dialect has two.
+    pub const CAP_FIELD: &str = "x-weirgate-cap-field";
     /// `reject` or `drop`: what to do with a field that cannot be carried.
     pub const UNSUPPORTED: &str = "x-weirgate-unsupported";
 }

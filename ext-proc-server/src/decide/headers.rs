@@ -16,7 +16,7 @@ fn value(header: &HeaderValue) -> Cow<'_, str> {
 }
 
 /// The value of one header.
-pub(super) fn find<'a>(headers: &'a HttpHeaders, name: &str) -> Option<Cow<'a, str>> {
+pub(crate) fn find<'a>(headers: &'a HttpHeaders, name: &str) -> Option<Cow<'a, str>> {
     headers.headers.iter().flat_map(|map| &map.headers).find(|header| header.key == name).map(value)
 }
 

@@ -9,6 +9,7 @@ mod meter;
 mod reply;
 mod standing;
 
+pub(crate) use headers::find;
 pub(crate) use reply::{patience, set_header};
 
 use crate::cache::fill::Fill;

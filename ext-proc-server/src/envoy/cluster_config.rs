@@ -113,6 +113,8 @@ fn translate(config: &Config, from: Dialect, provider: &Provider, model: &str) -
         (translate_metadata::UNSUPPORTED, unsupported),
     ];
     about.push((translate_metadata::MODEL, model));
+    let cap_field = cap_field(provider).unwrap_or_default();
+    about.push((translate_metadata::CAP_FIELD, &cap_field));
     // gRPC metadata may not be empty.
     about.retain(|(_, value)| !value.is_empty());
     json!({
@@ -131,6 +133,7 @@ fn translate(config: &Config, from: Dialect, provider: &Provider, model: &str) -
             "status_on_error": {"code": "ServiceUnavailable"},
             "forward_rules": {"allowed_headers": {"patterns": [
                 {"exact": ":status"}, {"exact": "content-type"}, {"exact": "content-encoding"},
+                {"exact": request_header::MODEL}, {"exact": request_header::STREAM},
             ]}},
             // What decide reserved.
             "metadata_options": {"forwarding_namespaces": {"untyped": [metadata::NAMESPACE]}},

@@ -3,16 +3,17 @@
 //! It stands in a provider's upstream chain and knows this attempt alone: what to translate comes in the gRPC metadata
 //! that Envoy's configuration sets, the rest from the messages of this one stream.
 
-use crate::decide::set_header;
+use crate::decide::{find, set_header};
 use crate::handover;
 use crate::translate::reply::{body, headers, refuse};
 use envoy_types::pb::envoy::service::ext_proc::v3::processing_request::Request;
 use envoy_types::pb::envoy::service::ext_proc::v3::{
     HttpBody, HttpHeaders, ProcessingRequest, ProcessingResponse,
 };
+use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tonic::metadata::MetadataMap;
-use weirgate_contract::{response_header, translate_metadata as about};
+use weirgate_contract::{request_header, response_header, translate_metadata as about};
 use weirgate_dialect::Dialect;
 use weirgate_dialect::error::{ClientError, ErrorKind};
 use weirgate_dialect::translate::{self, Answer, AnswerOptions, Options, Unsupported};
@@ -30,6 +31,7 @@ pub(crate) struct Job {
     to: Dialect,
     path: String,
     model: String,
+    older_cap_field: bool,
     unsupported: Unsupported,
 }
 
@@ -42,6 +44,7 @@ impl Job {
             to: Dialect::parse(get(about::TO)?)?,
             path: get(about::PATH).unwrap_or_default().to_owned(),
             model: get(about::MODEL).unwrap_or_default().to_owned(),
+            older_cap_field: get(about::CAP_FIELD) == Some("max_tokens"),
             unsupported: match get(about::UNSUPPORTED) {
                 Some("drop") => Unsupported::Drop,
                 _ => Unsupported::Reject,
@@ -49,10 +52,16 @@ impl Job {
         })
     }
 
-    fn endpoint(&self) -> &'static str {
+    /// `asked`: the model that the client names, for where the provider has no name of its own for it.
+    fn endpoint(&self, asked: &str, stream: bool) -> Cow<'static, str> {
         match self.to {
-            Dialect::Anthropic => "/messages",
-            Dialect::OpenAi | Dialect::Gemini => "/chat/completions",
+            Dialect::OpenAi => "/chat/completions".into(),
+            Dialect::Anthropic => "/messages".into(),
+            Dialect::Gemini => {
+                let model = segment(if self.model.is_empty() { asked } else { &self.model });
+                let method = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
+                format!("/models/{model}:{method}").into()
+            }
         }
     }
 }
@@ -92,7 +101,7 @@ impl Attempt {
             self.output_cap = u32::try_from(cap).ok();
         }
         match message.request? {
-            Request::RequestHeaders(_) => Some(self.request_headers()),
+            Request::RequestHeaders(headers) => Some(self.request_headers(&headers)),
             Request::RequestBody(body) => Some(self.request_body(&body)),
             Request::ResponseHeaders(headers) => Some(self.response_headers(&headers)),
             Request::ResponseBody(body) => Some(self.response_body(&body)),
@@ -101,8 +110,10 @@ impl Attempt {
         }
     }
 
-    fn request_headers(&self) -> ProcessingResponse {
-        let path = format!("{}{}", self.job.path, self.job.endpoint());
+    fn request_headers(&self, request: &HttpHeaders) -> ProcessingResponse {
+        let asked = find(request, request_header::MODEL).unwrap_or_default();
+        let stream = find(request, request_header::STREAM).is_some();
+        let path = format!("{}{}", self.job.path, self.job.endpoint(&asked, stream));
         // The length is that of the client's body; Envoy refuses a changed body under it.
         headers(true, vec![set_header(":path", &path)], &["content-length"])
     }
@@ -111,7 +122,8 @@ impl Attempt {
         let Job { from, to, model, unsupported, .. } = &self.job;
         let limit = max_output::tokens(model);
         let default_max_tokens = self.output_cap.map_or(limit, |cap| cap.min(limit));
-        let options = Options { model, unsupported: *unsupported, default_max_tokens };
+        let older_cap_field = self.job.older_cap_field;
+        let options = Options { model, unsupported: *unsupported, default_max_tokens, older_cap_field };
         match translate::request(*from, *to, &request.body, &options) {
             Ok(translated) => {
                 self.include_usage = translated.include_usage;
@@ -123,12 +135,7 @@ impl Attempt {
     }
 
     fn response_headers(&mut self, response: &HttpHeaders) -> ProcessingResponse {
-        let get = |name: &str| {
-            let entries = response.headers.iter().flat_map(|map| &map.headers);
-            let found = entries.into_iter().find(|entry| entry.key == name)?;
-            let value = if found.raw_value.is_empty() { found.value.as_bytes() } else { &found.raw_value };
-            Some(String::from_utf8_lossy(value).into_owned())
-        };
+        let get = |name: &str| find(response, name);
         let kind = get("content-type").unwrap_or_default().to_ascii_lowercase();
         let is_event_stream = kind.starts_with("text/event-stream");
         let status = get(":status").and_then(|status| status.parse().ok()).unwrap_or(200);
@@ -207,6 +214,19 @@ fn unreadable() -> ClientError {
     )
 }
 
+/// A name as one segment of a path: a client may have chosen it.
+fn segment(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~@".contains(&byte);
+    name.bytes().fold(String::with_capacity(name.len()), |mut path, byte| {
+        if plain(byte) {
+            path.push(char::from(byte));
+        } else {
+            path.push_str(&format!("%{byte:02X}"));
+        }
+        path
+    })
+}
+
 /// Names of fields, some of which the client chose, as a header may hold them: printable and short.
 fn header_list(fields: &[String]) -> String {
     const NAME: usize = 64;
@@ -246,6 +266,14 @@ mod tests {
         assert_eq!(header_list(&fields), "metadata.a??set-cookie:?x,seed");
         let many = vec!["x".repeat(100_000); 40];
         assert!(header_list(&many).len() < 1100);
+    }
+
+    #[test]
+    fn a_model_in_a_path_is_one_segment_of_it() {
+        let job = job(&[(about::FROM, "openai"), (about::TO, "gemini")]).unwrap();
+        let path = |asked| job.endpoint(asked, true).into_owned();
+        assert_eq!(path("gemini-2.5-pro"), "/models/gemini-2.5-pro:streamGenerateContent?alt=sse");
+        assert_eq!(path("../files?a="), "/models/..%2Ffiles%3Fa%3D:streamGenerateContent?alt=sse");
     }
 
     #[test]

@@ -13,15 +13,21 @@
 //!   reported in [`Request::dropped`], whatever the policy.
 //! * A field that says what holds anyway (`n: 1`, `logprobs: false`, `null`) is left out without a report.
 
+mod chat;
 mod chat_to_messages;
 mod error;
+mod messages;
+#[allow(dead_code, reason = "some of it is for dialects that are not connected yet")]
+mod neutral;
 mod raw;
+mod relay;
 mod report;
 
 pub use error::{Error, Kind};
 
 use crate::Dialect;
 use chat_to_messages::stream::Stream;
+use relay::Relay;
 use report::Report;
 
 /// What becomes of a field that changes the answer but that the provider's API has no place for.
@@ -43,6 +49,8 @@ pub struct Options<'a> {
     pub unsupported: Unsupported,
     /// The output limit where the client sets none and the provider's API demands one.
     pub default_max_tokens: u32,
+    /// Whether a provider of OpenAI's dialect takes the output limit as `max_tokens`, as most servers but OpenAI's own do.
+    pub older_cap_field: bool,
 }
 
 /// A translated request.
@@ -60,7 +68,7 @@ pub struct Request {
 
 /// Whether requests of one dialect can be translated to another.
 pub fn is_supported(from: Dialect, to: Dialect) -> bool {
-    matches!((from, to), (Dialect::OpenAi, Dialect::Anthropic))
+    matches!((from, to), (Dialect::OpenAi, Dialect::Anthropic) | (Dialect::Anthropic, Dialect::OpenAi))
 }
 
 /// Translates a request from the client's dialect to the provider's.
@@ -70,10 +78,13 @@ pub fn is_supported(from: Dialect, to: Dialect) -> bool {
 /// [`Error`] when the body is invalid, when it asks for what cannot be carried, or when there is no translation
 /// between the two dialects.
 pub fn request(from: Dialect, to: Dialect, body: &[u8], options: &Options<'_>) -> Result<Request, Error> {
-    if !is_supported(from, to) {
-        return Err(Kind::NoPair { from, to }.into());
+    match (from, to) {
+        (Dialect::OpenAi, Dialect::Anthropic) => chat_to_messages::request::translate(body, options),
+        (Dialect::Anthropic, Dialect::OpenAi) => {
+            chat::write_request::write(messages::read_request::read(body)?, options)
+        }
+        _ => Err(Kind::NoPair { from, to }.into()),
     }
-    chat_to_messages::request::translate(body, options)
 }
 
 /// What an answer translation is told besides the answer.
@@ -93,6 +104,13 @@ pub struct AnswerOptions {
     pub limit: usize,
 }
 
+impl AnswerOptions {
+    /// Whether the client gets an event stream. An error is one JSON document.
+    fn is_stream(&self) -> bool {
+        self.is_event_stream && self.status < 400
+    }
+}
+
 /// Translates one answer from the provider's dialect to the client's.
 #[derive(Debug)]
 pub struct Answer {
@@ -108,6 +126,8 @@ enum Body {
     /// One JSON document, translated at its end.
     Collected(Vec<u8>),
     Events(Box<Stream>),
+    /// Either, by way of the neutral form.
+    Relayed(Relay),
 }
 
 impl Answer {
@@ -118,20 +138,23 @@ impl Answer {
     ///
     /// [`Kind::NoPair`] when there is no translation between the two dialects.
     pub fn new(from: Dialect, to: Dialect, options: AnswerOptions) -> Result<Self, Error> {
-        if !is_supported(from, to) {
-            return Err(Kind::NoPair { from, to }.into());
-        }
-        let body = if options.is_event_stream && options.status < 400 {
-            Body::Events(Box::new(Stream::new(&options)))
-        } else {
-            Body::Collected(Vec::new())
+        let body = match (from, to) {
+            (Dialect::OpenAi, Dialect::Anthropic) if options.is_stream() => {
+                Body::Events(Box::new(Stream::new(&options)))
+            }
+            (Dialect::OpenAi, Dialect::Anthropic) => Body::Collected(Vec::new()),
+            (Dialect::Anthropic, Dialect::OpenAi) => {
+                let reader = Box::new(chat::read_answer::Reader::default());
+                Body::Relayed(Relay::new(from, reader, messages::write_answer::writer(&options), &options))
+            }
+            _ => return Err(Kind::NoPair { from, to }.into()),
         };
         Ok(Self { options, body, failure: None, is_complete: false })
     }
 
     /// Whether the output is an event stream, rather than one JSON document.
     pub fn is_event_stream(&self) -> bool {
-        matches!(self.body, Body::Events(_))
+        self.options.is_stream()
     }
 
     /// Whether the answer has come to its proper end. False after [`Answer::finish`] means that it was cut.
@@ -163,6 +186,11 @@ impl Answer {
                 self.is_complete = stream.is_complete();
                 result
             }
+            Body::Relayed(relay) => {
+                let result = relay.push(chunk, &mut out);
+                self.is_complete = relay.is_complete();
+                result
+            }
         };
         self.hand_out(out, result)
     }
@@ -190,6 +218,11 @@ impl Answer {
                 stream.finish(&mut out);
                 self.is_complete = stream.is_complete();
                 Ok(())
+            }
+            Body::Relayed(relay) => {
+                let result = relay.finish(&mut out);
+                self.is_complete = relay.is_complete();
+                result
             }
         };
         self.hand_out(out, result)

@@ -4,6 +4,7 @@
 //! one level at a time and what is inside stays text. Besides the speed this is exact: a number, an escape or an
 //! unknown field is copied byte by byte, never read and written again.
 
+use super::{Error, Kind};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -181,6 +182,45 @@ pub(crate) fn write_field(out: &mut Vec<u8>, name: &str, text: &str) {
     write_string(out, name);
     out.push(b':');
     write_string(out, text);
+}
+
+/// Opens a request's body.
+///
+/// # Errors
+/// It is no JSON, or no object.
+pub(crate) fn open_body(body: &[u8]) -> Result<Object<'_>, Error> {
+    let text = std::str::from_utf8(body).map_err(|error| {
+        let (before, _) = body.split_at_checked(error.valid_up_to()).unwrap_or((body, &[]));
+        let last_line = before.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+        Kind::InvalidJson {
+            line: before.iter().filter(|byte| **byte == b'\n').count() + 1,
+            column: last_line.len() + 1,
+            reason: "it is not UTF-8".to_owned(),
+        }
+    })?;
+    serde_json::from_str(text).map_err(|error| {
+        if error.is_data() {
+            return Error::invalid("", "an object is expected");
+        }
+        let (line, column) = (error.line(), error.column());
+        let reason = error.to_string();
+        let place = format!(" at line {line} column {column}");
+        let reason = reason.strip_suffix(&place).unwrap_or(&reason).to_owned();
+        Kind::InvalidJson { line, column, reason }.into()
+    })
+}
+
+/// Takes a boolean.
+///
+/// # Errors
+/// The field is something else.
+pub(crate) fn flag(fields: &mut Object<'_>, name: &str) -> Result<Option<bool>, Error> {
+    match fields.take(name).map(RawValue::get) {
+        None => Ok(None),
+        Some("true") => Ok(Some(true)),
+        Some("false") => Ok(Some(false)),
+        Some(_) => Err(Error::invalid(name, "a boolean is expected")),
+    }
 }
 
 #[cfg(test)]

@@ -3,9 +3,11 @@
 //! `<name>.<what>.<dialect>` becomes `<name>.<what>.<other dialect>`. After a change that is meant,
 //! `UPDATE_EXPECTED=1 cargo test -p weirgate-dialect` writes the expected files anew.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic")]
 
 mod answers;
 mod any_input;
+mod relayed;
 mod requests;
 mod support;
+mod table;

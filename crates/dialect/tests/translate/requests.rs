@@ -193,7 +193,7 @@ fn invalid_requests_say_where() {
 
 #[test]
 fn other_pairs_are_refused() {
-    for (from, to) in [(OpenAi, OpenAi), (OpenAi, Gemini), (Anthropic, OpenAi)] {
+    for (from, to) in [(OpenAi, OpenAi), (Gemini, OpenAi), (Gemini, Anthropic)] {
         let error = translate::request(from, to, b"{}", &options()).unwrap_err();
         assert_eq!(error.kind(), &Kind::NoPair { from, to });
         assert!(Answer::new(from, to, answer_options(true)).is_err());

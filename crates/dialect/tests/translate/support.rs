@@ -29,7 +29,7 @@ pub(crate) fn expect(name: &str, bytes: &[u8]) {
 }
 
 pub(crate) fn options() -> Options<'static> {
-    Options { model: "", unsupported: Unsupported::Reject, default_max_tokens: 4096 }
+    Options { model: "", unsupported: Unsupported::Reject, default_max_tokens: 4096, older_cap_field: false }
 }
 
 pub(crate) fn answer_options(is_event_stream: bool) -> AnswerOptions {

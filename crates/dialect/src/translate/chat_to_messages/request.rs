@@ -4,7 +4,7 @@ use super::thinking::{Effort, Thinking};
 use super::tools::{self, Choice};
 use super::{content, conversation};
 use crate::translate::raw::{self, Object};
-use crate::translate::{Error, Kind, Options, Report, Request};
+use crate::translate::{Error, Options, Report, Request};
 use serde_json::value::RawValue;
 
 /// Whether a value asks for nothing that would not hold without it.
@@ -38,7 +38,7 @@ const LABELS: [(&str, AsksForNothing); 3] = [
 
 /// Translates a request.
 pub(in crate::translate) fn translate(body: &[u8], options: &Options<'_>) -> Result<Request, Error> {
-    let mut fields = open(body)?;
+    let mut fields = raw::open_body(body)?;
     let mut report = Report::new(options.unsupported);
     let mut out = Vec::with_capacity(body.len() + body.len() / 8 + 256);
 
@@ -53,7 +53,7 @@ pub(in crate::translate) fn translate(body: &[u8], options: &Options<'_>) -> Res
     let max_tokens = max_tokens(&mut fields)?.unwrap_or(u64::from(options.default_max_tokens));
     out.extend_from_slice(format!(r#","max_tokens":{max_tokens}"#).as_bytes());
 
-    let stream = flag(&mut fields, "stream")?.unwrap_or(false);
+    let stream = raw::flag(&mut fields, "stream")?.unwrap_or(false);
     if stream {
         out.extend_from_slice(br#","stream":true"#);
     }
@@ -78,7 +78,7 @@ pub(in crate::translate) fn translate(body: &[u8], options: &Options<'_>) -> Res
         Some(value) => Choice::read(value, &mut report)?,
         None => None,
     };
-    let one_at_a_time = flag(&mut fields, "parallel_tool_calls")? == Some(false);
+    let one_at_a_time = raw::flag(&mut fields, "parallel_tool_calls")? == Some(false);
     let is_forced = choice.as_ref().is_some_and(Choice::is_forced);
 
     let Some(messages) = fields.take("messages") else {
@@ -135,43 +135,12 @@ pub(in crate::translate) fn translate(body: &[u8], options: &Options<'_>) -> Res
     Ok(Request { body: out, dropped: report.into_dropped(), stream, include_usage })
 }
 
-fn open(body: &[u8]) -> Result<Object<'_>, Error> {
-    let text = std::str::from_utf8(body).map_err(|error| {
-        let (before, _) = body.split_at_checked(error.valid_up_to()).unwrap_or((body, &[]));
-        let last_line = before.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
-        Kind::InvalidJson {
-            line: before.iter().filter(|byte| **byte == b'\n').count() + 1,
-            column: last_line.len() + 1,
-            reason: "it is not UTF-8".to_owned(),
-        }
-    })?;
-    serde_json::from_str(text).map_err(|error| {
-        if error.is_data() {
-            return Error::invalid("", "an object is expected");
-        }
-        let (line, column) = (error.line(), error.column());
-        let reason = error.to_string();
-        let place = format!(" at line {line} column {column}");
-        let reason = reason.strip_suffix(&place).unwrap_or(&reason).to_owned();
-        Kind::InvalidJson { line, column, reason }.into()
-    })
-}
-
 fn write_array(out: &mut Vec<u8>, name: &str, inside: &[u8]) {
     out.push(b',');
     raw::write_string(out, name);
     out.extend_from_slice(b":[");
     out.extend_from_slice(inside);
     out.push(b']');
-}
-
-fn flag(fields: &mut Object<'_>, name: &str) -> Result<Option<bool>, Error> {
-    match fields.take(name).map(RawValue::get) {
-        None => Ok(None),
-        Some("true") => Ok(Some(true)),
-        Some("false") => Ok(Some(false)),
-        Some(_) => Err(Error::invalid(name, "a boolean is expected")),
-    }
 }
 
 /// The output limit; `max_tokens` is the older name.

@@ -1,0 +1,7 @@
+//! Anthropic's messages.
+//!
+//! Sources: <https://docs.claude.com/en/api/messages>, <https://docs.claude.com/en/api/messages-streaming>,
+//! <https://docs.claude.com/en/api/errors>.
+
+pub(super) mod read_request;
+pub(super) mod write_answer;

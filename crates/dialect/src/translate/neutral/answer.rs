@@ -1,0 +1,30 @@
+//! Reading the answers of a provider, and writing them for a client.
+
+use super::Event;
+use crate::translate::Error;
+use std::fmt::Debug;
+
+/// Takes the pieces of an answer one after another.
+pub(in crate::translate) type Sink<'s> = dyn FnMut(Event<'_>) + 's;
+
+/// Reads the answer of a provider to one request.
+pub(in crate::translate) trait ReadAnswer: Debug + Send {
+    /// Reads a plain answer, or, from status 400 on, an error. All its pieces come in one call, [`Event::End`] last.
+    ///
+    /// # Errors
+    /// It is not what the provider's API defines. Nothing of it has gone to the sink then.
+    fn whole(&mut self, body: &[u8], status: u16, to: &mut Sink<'_>) -> Result<(), Error>;
+
+    /// Reads the data of one event of a stream.
+    ///
+    /// # Errors
+    /// As above, for this event.
+    fn event(&mut self, data: &[u8], to: &mut Sink<'_>) -> Result<(), Error>;
+}
+
+/// Writes an answer for a client. One that writes streams writes bytes for each piece as it comes; one that writes plain answers
+/// writes all at the end.
+pub(in crate::translate) trait WriteAnswer: Debug + Send {
+    /// Takes the next piece.
+    fn event(&mut self, event: Event<'_>, out: &mut Vec<u8>);
+}

@@ -1,0 +1,112 @@
+//! Answers that go by way of the neutral form: whole, cut anywhere, and broken.
+
+use crate::support::answer_options;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use weirgate_dialect::Dialect::{self, Anthropic, OpenAi};
+use weirgate_dialect::sse;
+use weirgate_dialect::translate::{Answer, Error};
+
+const CHAT: &str = concat!(
+    ": a comment\r\n\r\n",
+    "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}\n\n",
+    "data: {\"id\":\"chatcmpl-1\",\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Gr\\u00fc\u{df}\"},\"finish_reason\":null}]}\n\n",
+    "data: {\"id\":\"chatcmpl-1\",\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"c1\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}}]},\"finish_reason\":null}]}\n\n",
+    "data: {\"id\":\"chatcmpl-1\",\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{\\\"a\\\":1}\"}}]},\"finish_reason\":null}]}\n\n",
+    "data: {\"id\":\"chatcmpl-1\",\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\n",
+    "data: {\"id\":\"chatcmpl-1\",\"model\":\"m\",\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":4}}\n\n",
+    "data: [DONE]\n\n",
+);
+
+/// Every pair whose answers go this way, with a stream of the provider's.
+const PAIRS: [(Dialect, Dialect, &str); 1] = [(Anthropic, OpenAi, CHAT)];
+
+/// What the client gets of these chunks, and whether it is whole.
+fn relay(from: Dialect, to: Dialect, chunks: &[&[u8]]) -> (String, Option<Error>, bool) {
+    let mut answer = Answer::new(from, to, answer_options(true)).unwrap();
+    let mut out = Vec::new();
+    let mut failure = None;
+    for chunk in chunks {
+        match answer.push(chunk) {
+            Ok(bytes) => out.extend(bytes),
+            Err(error) => failure = Some(error),
+        }
+    }
+    match answer.finish() {
+        Ok(bytes) => out.extend(bytes),
+        Err(error) => failure = Some(error),
+    }
+    (String::from_utf8(out).unwrap(), failure, answer.is_complete())
+}
+
+/// The data of each event.
+fn events(stream: &str) -> Vec<Value> {
+    let events = stream.split_inclusive("\n\n").map(|event| sse::parse(event.as_bytes()).data.into_owned());
+    events.filter(|data| data != b"[DONE]").map(|data| serde_json::from_slice(&data).unwrap()).collect()
+}
+
+#[test]
+fn a_stream_says_the_same_in_the_clients_dialect() {
+    let (out, failure, complete) = relay(Anthropic, OpenAi, &[CHAT.as_bytes()]);
+    assert!(failure.is_none() && complete, "{failure:?}");
+    let events = events(&out);
+    let texts: String = events.iter().filter_map(|event| event["delta"]["text"].as_str()).collect();
+    assert_eq!(texts, "Gr\u{fc}\u{df}");
+    let end = &events[events.len() - 2];
+    assert_eq!(
+        (&end["delta"]["stop_reason"], &end["usage"]["output_tokens"]),
+        (&json!("tool_use"), &json!(4))
+    );
+    assert_eq!(events.last().unwrap()["type"], "message_stop");
+}
+
+#[test]
+fn a_stream_that_was_cut_ends_in_an_error_that_the_client_can_read() {
+    for (from, to, stream) in PAIRS {
+        let ends: Vec<usize> = stream.match_indices("data: ").map(|(at, _)| at).collect();
+        // Behind the last of these the choice is at its end, and some servers send no more.
+        for end in ends.iter().take(3) {
+            let (out, failure, complete) = relay(from, to, &[&stream.as_bytes()[..*end]]);
+            assert!(failure.is_none() && !complete, "{from} from {to} at {end}");
+            let last = events(&out).pop().unwrap();
+            assert!(last["error"]["message"].as_str().unwrap().contains("ended in its middle"), "{out}");
+        }
+    }
+}
+
+#[test]
+fn garbage_in_a_stream_is_an_error_behind_what_was_good() {
+    for (from, to, stream) in PAIRS {
+        let at = stream.rfind("data: {").unwrap();
+        let broken = format!("{}data: {{\"oh\n\n{}", &stream[..at], &stream[at..]);
+        let (out, failure, complete) = relay(from, to, &[broken.as_bytes()]);
+        assert!(failure.is_some() && !complete, "{from} from {to}: {out}");
+        assert!(out.contains("Gr"), "{from} from {to}: {out}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_split_of_a_stream_gives_the_same_bytes(cuts in prop::collection::vec(0..2_000_usize, 0..40)) {
+        for (from, to, stream) in PAIRS {
+            let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % stream.len()).collect();
+            cuts.extend([0, stream.len()]);
+            cuts.sort_unstable();
+            let chunks: Vec<&[u8]> = cuts.windows(2).map(|pair| &stream.as_bytes()[pair[0]..pair[1]]).collect();
+            prop_assert_eq!(relay(from, to, &chunks), relay(from, to, &[stream.as_bytes()]));
+        }
+    }
+
+    #[test]
+    fn bytes_of_any_kind_give_an_answer_or_an_error(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..60), 0..8)) {
+        for (from, to, _) in PAIRS {
+            for is_stream in [true, false] {
+                let mut answer = Answer::new(from, to, answer_options(is_stream)).unwrap();
+                for chunk in &chunks {
+                    let _ = answer.push(chunk);
+                }
+                let _ = answer.finish();
+            }
+        }
+    }
+}
