@@ -8,19 +8,19 @@ from .waiting import wait_until
 
 OPENAI_KEY = "sk-openai-of-the-provider"
 ANTHROPIC_KEY = "sk-anthropic-of-the-provider"
+GEMINI_KEY = "AIza-gemini-of-the-provider"
 
 
 class Mock:
-    """One mock provider with an OpenAI and an Anthropic side, each on a port of its own."""
+    """One mock provider with an OpenAI, an Anthropic and a Gemini side, each on a port of its own."""
 
     def __init__(self, folder):
         self._port_file = folder / "mock-ports"
-        self._process = Process(
-            [MOCK_PROVIDER, "--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0", "--port-file", self._port_file],
-            folder / "mock.log",
-        )
+        listen = ["--listen", "127.0.0.1:0"] * 3
+        self._process = Process([MOCK_PROVIDER, *listen, "--port-file", self._port_file], folder / "mock.log")
         wait_until(self._port_file.exists, "the mock provider listens")
-        self.openai_port, self.anthropic_port = map(int, self._port_file.read_text().split())
+        ports = map(int, self._port_file.read_text().split())
+        self.openai_port, self.anthropic_port, self.gemini_port = ports
         self._control = httpx2.Client(base_url=f"http://127.0.0.1:{self.openai_port}", timeout=30)
 
     def stop(self):
@@ -44,6 +44,10 @@ class Mock:
     def anthropic(self, times=None, **then):
         """The rule that all requests to the Anthropic side are answered so."""
         return _rule(self.anthropic_port, times, then)
+
+    def gemini(self, times=None, **then):
+        """The rule that all requests to the Gemini side are answered so."""
+        return _rule(self.gemini_port, times, then)
 
     def ledger(self, ended=0):
         """The mock's own account, once that many requests have ended."""

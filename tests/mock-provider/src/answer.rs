@@ -68,7 +68,7 @@ impl ToolCall {
     }
 
     /// One token for the name, one for each piece.
-    fn tokens(&self) -> u64 {
+    pub(crate) fn tokens(&self) -> u64 {
         1 + self.pieces().count() as u64
     }
 }

@@ -19,7 +19,7 @@ pub struct Entry {
     pub id: u64,
     /// The request's path without its query.
     pub path: String,
-    /// `openai`, `anthropic` or `none`.
+    /// `openai`, `anthropic`, `gemini` or `none`.
     pub dialect: &'static str,
     /// The model asked for; empty if none was named.
     pub model: String,

@@ -1,7 +1,7 @@
 //! A model provider that answers by script: the upstream of tests and benchmarks.
 //!
-//! It speaks OpenAI chat completions and embeddings and Anthropic messages, streamed and not, and echoes
-//! any other path. It checks requests as the real providers do, so that a bad translation is refused
+//! It speaks OpenAI chat completions and embeddings, Anthropic messages and Gemini's generateContent,
+//! streamed and not, and echoes any other path. It checks requests as the real providers do, so that a bad translation is refused
 //! here and not only in production, and it keeps its own account of the tokens it wrote, so that a
 //! gateway's figures can be compared with figures the gateway had no part in.
 //!
@@ -15,6 +15,7 @@ mod anthropic;
 mod body;
 mod control;
 mod embeddings;
+mod gemini;
 mod gzip;
 pub mod ledger;
 mod openai;

@@ -14,13 +14,13 @@ use sha2::{Digest, Sha256};
 
 use crate::answer::Answer;
 use crate::body::{Break, CutError, MockBody, Pace, Plan};
+use crate::gemini::Framing;
 use crate::ledger::{Ledger, OpenEntry};
-use crate::openai::Head;
 use crate::recorder::{Recorded, Recorder, headers_json};
 use crate::script::{Script, Subject};
 use crate::steering::{HEADER, Steering};
 use crate::wire::FlushMark;
-use crate::{anthropic, control, embeddings, gzip, openai};
+use crate::{anthropic, control, embeddings, gemini, gzip, openai};
 
 /// What all connections share.
 #[derive(Debug, Default)]
@@ -55,12 +55,16 @@ enum Endpoint {
     Models,
     Messages,
     CountTokens,
+    Generate,
+    StreamGenerate,
+    CountGenerate,
     Echo,
 }
 
 impl Endpoint {
     fn of(method: &Method, path: &str) -> Self {
         let post = method == Method::POST;
+        let gemini = gemini::target(path).filter(|_| post).map(|(_, method)| method);
         if post && path.ends_with("/chat/completions") {
             Self::Chat
         } else if post && path.ends_with("/messages") {
@@ -72,16 +76,23 @@ impl Endpoint {
         } else if method == Method::GET && path.ends_with("/models") {
             Self::Models
         } else {
-            Self::Echo
+            match gemini {
+                Some("generateContent") => Self::Generate,
+                Some("streamGenerateContent") => Self::StreamGenerate,
+                Some("countTokens") => Self::CountGenerate,
+                _ => Self::Echo,
+            }
         }
     }
 
-    /// The dialect of answers and errors; a list of models is Anthropic's if the client says so.
+    /// The dialect of answers and errors; a list of models is in that of the client's headers.
     fn dialect(self, headers: &HeaderMap) -> Dialect {
         match self {
             Self::Chat | Self::Embeddings => Dialect::OpenAi,
             Self::Messages | Self::CountTokens => Dialect::Anthropic,
+            Self::Generate | Self::StreamGenerate | Self::CountGenerate => Dialect::Gemini,
             Self::Models if anthropic::has_version(headers) => Dialect::Anthropic,
+            Self::Models if gemini::is_client(headers) => Dialect::Gemini,
             Self::Models => Dialect::OpenAi,
             Self::Echo => Dialect::None,
         }
@@ -92,6 +103,7 @@ impl Endpoint {
 enum Dialect {
     OpenAi,
     Anthropic,
+    Gemini,
     /// Echoed paths; errors are written in OpenAI's envelope.
     None,
 }
@@ -101,6 +113,7 @@ impl Dialect {
         match self {
             Self::OpenAi => "openai",
             Self::Anthropic => "anthropic",
+            Self::Gemini => "gemini",
             Self::None => "none",
         }
     }
@@ -109,15 +122,35 @@ impl Dialect {
         match self {
             Self::Anthropic => anthropic::key(headers),
             Self::OpenAi => openai::key(headers),
-            Self::None => openai::key(headers).or_else(|| anthropic::key(headers)),
+            Self::Gemini => gemini::key(headers),
+            Self::None => {
+                openai::key(headers).or_else(|| anthropic::key(headers)).or_else(|| gemini::key(headers))
+            }
         }
     }
 
     fn error_body(self, status: u16, message: &str, id: u64) -> Vec<u8> {
         match self {
             Self::Anthropic => anthropic::error_body(status, message, id),
+            Self::Gemini => gemini::error_body(status, message),
             Self::OpenAi | Self::None => openai::error_body(status, message),
         }
+    }
+
+    fn error_event(self) -> &'static str {
+        match self {
+            Self::Anthropic => anthropic::error_event(),
+            Self::Gemini => gemini::error_event(),
+            Self::OpenAi | Self::None => openai::error_event(),
+        }
+    }
+
+    fn json_type(self) -> &'static str {
+        if self == Self::Gemini { "application/json; charset=UTF-8" } else { "application/json" }
+    }
+
+    fn stream_type(self) -> &'static str {
+        if self == Self::Gemini { "text/event-stream" } else { "text/event-stream; charset=utf-8" }
     }
 }
 
@@ -130,17 +163,21 @@ struct Reply {
 }
 
 impl Reply {
-    fn json(plan: Plan) -> Self {
-        Self { status: 200, content_type: "application/json", plan, stream: false }
+    fn json(dialect: Dialect, plan: Plan) -> Self {
+        Self { status: 200, content_type: dialect.json_type(), plan, stream: false }
     }
 
-    fn stream(plan: Plan) -> Self {
-        Self { status: 200, content_type: "text/event-stream; charset=utf-8", plan, stream: true }
+    fn value(dialect: Dialect, value: &Value) -> Self {
+        Self::json(dialect, Plan::whole(value.to_string().into_bytes(), 0))
+    }
+
+    fn stream(dialect: Dialect, plan: Plan) -> Self {
+        Self { status: 200, content_type: dialect.stream_type(), plan, stream: true }
     }
 
     fn error(dialect: Dialect, status: u16, message: &str, id: u64) -> Self {
         let plan = Plan::whole(dialect.error_body(status, message, id), 0);
-        Self { status, ..Self::json(plan) }
+        Self { status, ..Self::json(dialect, plan) }
     }
 }
 
@@ -188,11 +225,18 @@ async fn serve(connection: Connection, parts: Parts, body: Bytes) -> Result<Resp
         Endpoint::Echo | Endpoint::Models => None,
         _ => serde_json::from_slice(&request.body).ok(),
     };
-    let model = json.as_ref().and_then(|json| json.get("model")?.as_str()).unwrap_or_default();
+    let model = match dialect {
+        Dialect::Gemini => gemini::target(path).map(|(model, _)| model),
+        _ => json.as_ref().and_then(|json| json.get("model")?.as_str()),
+    };
+    let model = model.unwrap_or_default();
     let key = dialect.key(headers);
     entry.update(|entry| {
         entry.model = model.to_owned();
-        entry.stream = json.as_ref().is_some_and(is_stream);
+        entry.stream = match dialect {
+            Dialect::Gemini => endpoint == Endpoint::StreamGenerate,
+            _ => json.as_ref().is_some_and(is_stream),
+        };
         entry.authorization_sha256 = key.map(|key| hex(&Sha256::digest(key)));
     });
 
@@ -208,7 +252,7 @@ async fn serve(connection: Connection, parts: Parts, body: Bytes) -> Result<Resp
     hold(&steering).await?;
     let reply = match refusal(&steering, dialect, id) {
         Some(refusal) => refusal,
-        None => fulfil(endpoint, &request, json.as_ref(), &steering, &mut entry),
+        None => fulfil(endpoint, &request, model, json.as_ref(), &steering, &mut entry),
     };
     Ok(finish(reply, &steering, dialect, mark, entry))
 }
@@ -234,13 +278,19 @@ fn unauthorized(
         return None;
     }
     if dialect.key(headers).is_none() {
-        let message = match dialect {
-            Dialect::Anthropic => "x-api-key header is required",
-            _ => {
-                "You didn't provide an API key. You need to provide it in an Authorization header using Bearer auth."
-            }
+        let (status, message) = match dialect {
+            Dialect::Anthropic => (401, "x-api-key header is required"),
+            Dialect::Gemini => (
+                403,
+                "Method doesn't allow unregistered callers (callers without established identity). Please use \
+                 API Key or other form of API consumer identity to call this API.",
+            ),
+            _ => (
+                401,
+                "You didn't provide an API key. You need to provide it in an Authorization header using Bearer auth.",
+            ),
         };
-        return Some(Reply::error(dialect, 401, message, id));
+        return Some(Reply::error(dialect, status, message, id));
     }
     if dialect == Dialect::Anthropic && !anthropic::has_version(headers) {
         return Some(Reply::error(dialect, 400, "anthropic-version: header is required", id));
@@ -279,28 +329,35 @@ fn refusal(steering: &Steering, dialect: Dialect, id: u64) -> Option<Reply> {
 fn fulfil(
     endpoint: Endpoint,
     request: &Recorded,
+    model: &str,
     json: Option<&Value>,
     steering: &Steering,
     entry: &mut OpenEntry,
 ) -> Reply {
     let id = entry.id();
     let body_json = json.unwrap_or(&Value::Null);
+    let dialect = endpoint.dialect(&request.headers);
     let result = match endpoint {
         Endpoint::Chat => openai::check_chat(body_json).map(|()| chat(body_json, steering, entry)),
         Endpoint::Messages => {
             anthropic::check_messages(body_json, false).map(|()| messages(body_json, steering, entry))
         }
         Endpoint::CountTokens => anthropic::check_messages(body_json, true).map(|()| {
-            let count = json!({"input_tokens": anthropic::read(body_json).prompt_tokens});
-            Reply::json(Plan::whole(count.to_string().into_bytes(), 0))
+            Reply::value(dialect, &json!({"input_tokens": anthropic::read(body_json).prompt_tokens}))
+        }),
+        Endpoint::Generate | Endpoint::StreamGenerate => gemini::check_generate(body_json, model).map(|()| {
+            let framing = (endpoint == Endpoint::StreamGenerate).then(|| framing(&request.path));
+            generate(body_json, model, framing, steering, entry)
+        }),
+        Endpoint::CountGenerate => gemini::check_count(body_json, model).map(|()| {
+            let count = gemini::read(gemini::counted(body_json), model).prompt_tokens;
+            Reply::value(dialect, &json!({"totalTokens": count}))
         }),
         Endpoint::Embeddings => embeddings::embed(body_json, !steering.no_usage).map(|embedded| {
             entry.update(|entry| entry.input_tokens = embedded.tokens);
-            Reply::json(embedded.plan)
+            Reply::json(dialect, embedded.plan)
         }),
-        Endpoint::Models => {
-            Ok(Reply::json(Plan::whole(models(&request.headers).to_string().into_bytes(), 0)))
-        }
+        Endpoint::Models => Ok(Reply::value(dialect, &models(dialect))),
         Endpoint::Echo => {
             let echo = json!({
                 "method": request.method,
@@ -308,10 +365,9 @@ fn fulfil(
                 "headers": headers_json(&request.headers),
                 "body_length": request.body.len(),
             });
-            Ok(Reply::json(Plan::whole(echo.to_string().into_bytes(), 0)))
+            Ok(Reply::value(dialect, &echo))
         }
     };
-    let dialect = endpoint.dialect(&request.headers);
     result.unwrap_or_else(|message| Reply::error(dialect, 400, &message, id))
 }
 
@@ -320,11 +376,11 @@ fn chat(body: &Value, steering: &Steering, entry: &mut OpenEntry) -> Reply {
     let answer = Answer::to(&ask, steering);
     note_input(entry, &answer);
     let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-    let head = Head { id: entry.id(), model: ask.model, created };
+    let head = openai::Head { id: entry.id(), model: ask.model, created };
     if is_stream(body) {
-        Reply::stream(openai::write_stream(&answer, head, openai::wants_usage(body)))
+        Reply::stream(Dialect::OpenAi, openai::write_stream(&answer, head, openai::wants_usage(body)))
     } else {
-        Reply::json(openai::write_whole(&answer, head))
+        Reply::json(Dialect::OpenAi, openai::write_whole(&answer, head))
     }
 }
 
@@ -333,10 +389,38 @@ fn messages(body: &Value, steering: &Steering, entry: &mut OpenEntry) -> Reply {
     let answer = Answer::to(&ask, steering);
     note_input(entry, &answer);
     if is_stream(body) {
-        Reply::stream(anthropic::write_stream(&answer, entry.id(), ask.model))
+        Reply::stream(Dialect::Anthropic, anthropic::write_stream(&answer, entry.id(), ask.model))
     } else {
-        Reply::json(anthropic::write_whole(&answer, entry.id(), ask.model))
+        Reply::json(Dialect::Anthropic, anthropic::write_whole(&answer, entry.id(), ask.model))
     }
+}
+
+fn generate(
+    body: &Value,
+    model: &str,
+    framing: Option<Framing>,
+    steering: &Steering,
+    entry: &mut OpenEntry,
+) -> Reply {
+    let answer = Answer::to(&gemini::read(body, model), steering);
+    note_input(entry, &answer);
+    let head = gemini::Head { id: entry.id(), model };
+    match framing {
+        None => Reply::json(Dialect::Gemini, gemini::write_whole(&answer, head)),
+        Some(framing) => {
+            let reply = Reply::stream(Dialect::Gemini, gemini::write_stream(&answer, head, framing));
+            match framing {
+                Framing::Events => reply,
+                Framing::Array => Reply { content_type: Dialect::Gemini.json_type(), ..reply },
+            }
+        }
+    }
+}
+
+/// How a path with its query wants its stream.
+fn framing(path: &str) -> Framing {
+    let query = path.split_once('?').map_or("", |(_, query)| query);
+    if query.split('&').any(|pair| pair == "alt=sse") { Framing::Events } else { Framing::Array }
 }
 
 fn is_stream(body: &Value) -> bool {
@@ -350,8 +434,11 @@ fn note_input(entry: &mut OpenEntry, answer: &Answer) {
     });
 }
 
-fn models(headers: &HeaderMap) -> Value {
-    if anthropic::has_version(headers) {
+fn models(dialect: Dialect) -> Value {
+    if dialect == Dialect::Gemini {
+        return gemini::models();
+    }
+    if dialect == Dialect::Anthropic {
         let names = ["claude-opus-4-5", "claude-sonnet-4-6", "claude-haiku-4-5"];
         let model = |name: &&str| json!({"type": "model", "id": name, "display_name": name, "created_at": "2025-01-01T00:00:00Z"});
         let data: Vec<_> = names.iter().map(model).collect();
@@ -381,9 +468,7 @@ fn finish(
     entry.update(|entry| entry.status = status);
     if let Some(count) = steering.error_after.filter(|_| stream) {
         plan.truncate(count);
-        let event =
-            if dialect == Dialect::Anthropic { anthropic::error_event() } else { openai::error_event() };
-        plan.bytes.extend_from_slice(event.as_bytes());
+        plan.bytes.extend_from_slice(dialect.error_event().as_bytes());
         plan.end_event(0);
     }
     if steering.gzip {

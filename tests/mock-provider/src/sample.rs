@@ -34,7 +34,8 @@ impl Sampler<'_> {
             Some(kind) => kind.as_str(),
             None => schema.get("properties").map(|_| "object"),
         };
-        match kind {
+        // Gemini's schemas may write types in capitals.
+        match kind.map(str::to_ascii_lowercase).as_deref() {
             Some("object") => self.object(schema, depth),
             Some("array") => match schema.get("items") {
                 Some(items) => json!([self.value(items, name, depth)]),

@@ -31,7 +31,9 @@ impl Answer {
             let field = |name| block.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
             (field("event: ").to_owned(), field("data: ").to_owned())
         };
-        self.text.split("\n\n").filter(|block| !block.is_empty()).map(event).collect()
+        // Gemini ends its lines as HTTP does.
+        let text = self.text.replace("\r\n", "\n");
+        text.split("\n\n").filter(|block| !block.is_empty()).map(event).collect()
     }
 
     /// The data of every event that is JSON.
@@ -115,6 +117,12 @@ pub(crate) async fn messages(server: &MockServer, mock: &str, body: &Value) -> A
     send(server, "POST", "/v1/messages", &headers, &body.to_string()).await
 }
 
+/// Sends a request to a method of a Gemini model, with steering.
+pub(crate) async fn gemini(server: &MockServer, target: &str, mock: &str, body: &Value) -> Answer {
+    let headers = [("x-goog-api-key", "test-key"), ("x-mock", mock)];
+    send(server, "POST", &format!("/v1beta/models/{target}"), &headers, &body.to_string()).await
+}
+
 /// A chat completion request; `extra` adds and replaces fields.
 pub(crate) fn chat_request(extra: Value) -> Value {
     merged(
@@ -127,6 +135,11 @@ pub(crate) fn chat_request(extra: Value) -> Value {
 pub(crate) fn messages_request(extra: Value) -> Value {
     let messages = json!([{"role": "user", "content": "good morning to you"}]);
     merged(json!({"model": "claude-sonnet-4-6", "max_tokens": 1000, "messages": messages}), extra)
+}
+
+/// A generateContent request; `extra` adds and replaces fields.
+pub(crate) fn gemini_request(extra: Value) -> Value {
+    merged(json!({"contents": [{"role": "user", "parts": [{"text": "good morning to you"}]}]}), extra)
 }
 
 fn merged(mut request: Value, extra: Value) -> Value {

@@ -12,5 +12,6 @@ mod accounting;
 mod anthropic;
 mod client;
 mod control;
+mod gemini;
 mod openai;
 mod steering;
