@@ -9,8 +9,8 @@ from support.gateway import Key
 from support.prompts import HELLO, PIXEL
 
 MODEL = "claude-sonnet-4-5"
-# A model whose provider speaks the client's dialect, and one that is translated.
-MODELS = [MODEL, "gpt-4o"]
+# A model whose provider speaks the client's dialect, and those that are translated, with the mock's name of its dialect.
+MODELS = {MODEL: "anthropic", "gpt-4o": "openai", "gemini-2.5-flash": "gemini"}
 
 
 @pytest.fixture(params=MODELS)
@@ -20,8 +20,7 @@ def model(request):
 
 def said(model):
     """What the mock answers to HELLO."""
-    dialect = "anthropic" if model == MODEL else "openai"
-    return f"Hello from the mock {dialect} model {model}: you said 5 words."
+    return f"Hello from the mock {MODELS[model]} model {model}: you said 5 words."
 
 
 TOOL = {
@@ -89,7 +88,12 @@ def test_an_image_reaches_the_provider(anthropic_client, mock, model):
     source = {"type": "base64", "media_type": "image/png", "data": PIXEL}
     content = [{"type": "image", "source": source}, {"type": "text", "text": "What is this?"}]
     anthropic_client.messages.create(model=model, max_tokens=9, messages=[{"role": "user", "content": content}])
-    sent = json.loads(mock.only_request()["body"])["messages"][0]["content"]
+    sent = json.loads(mock.only_request()["body"])
+    if model == "gemini-2.5-flash":
+        inline = {"mimeType": "image/png", "data": PIXEL}
+        assert sent["contents"][0]["parts"] == [{"inlineData": inline}, {"text": "What is this?"}]
+        return
+    sent = sent["messages"][0]["content"]
     if model == MODEL:
         assert sent == content
     else:

@@ -56,6 +56,23 @@ def test_a_native_message_is_charged_too(gateway, key, anthropic_client):
     assert line["cost_micros"] == cost(line)
 
 
+@pytest.mark.parametrize("model", ["gpt-4o", "gemini-2.5-flash"])
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_a_translated_message_is_charged_as_its_provider_counted(
+    gateway, key, anthropic_client, mock, model, stream
+):
+    answer = anthropic_client.messages.create(
+        model=model, max_tokens=100, messages=HELLO, stream=stream, extra_headers=steer(tokens=12)
+    )
+    if stream:
+        list(answer)
+    line = gateway.line(key=key.name)
+    (told,) = mock.ledger(1)
+    assert (line["operation"], line["stream"], line["error"], line["complete"]) == ("messages", stream, "", True)
+    assert (line["source"], line["input"], line["output"]) == ("provider", told["input_tokens"], 12)
+    assert 0 < line["cost_micros"] <= line["reserved_micros"]
+
+
 @pytest.mark.parametrize("model", [NATIVE, TRANSLATED])
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 def test_cached_and_reasoning_tokens_have_their_own_prices(gateway, key, openai_client, model, stream):

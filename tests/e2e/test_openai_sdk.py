@@ -10,7 +10,12 @@ from support.gateway import Key
 from support.prompts import HELLO, PIXEL, WEATHER, asks_for_weather
 
 # A model whose provider speaks the client's dialect, one whose name must be replaced, and one that is translated.
-MODELS = {"gpt-4o": "gpt-4o", "renamed": "gpt-4o-mini", "claude-sonnet-4-5": "claude-sonnet-4-5"}
+MODELS = {
+    "gpt-4o": "gpt-4o",
+    "renamed": "gpt-4o-mini",
+    "claude-sonnet-4-5": "claude-sonnet-4-5",
+    "gemini-2.5-flash": "gemini-2.5-flash",
+}
 
 
 @pytest.fixture(params=MODELS)
@@ -21,7 +26,8 @@ def model(request):
 def said(model):
     """What the mock answers to HELLO."""
     upstream = MODELS[model]
-    dialect = "anthropic" if upstream.startswith("claude") else "openai"
+    dialects = {"claude": "anthropic", "gemini": "gemini"}
+    dialect = dialects.get(upstream.split("-")[0], "openai")
     return f"Hello from the mock {dialect} model {upstream}: you said 5 words."
 
 
@@ -45,6 +51,11 @@ def test_the_system_prompt_and_the_settings_reach_the_provider(openai_client, mo
         stop=["END"],
     )
     sent = json.loads(mock.only_request()["body"])
+    if "gemini" in model:
+        settings = {"temperature": 0.5, "topP": 0.9, "maxOutputTokens": 7, "stopSequences": ["END"]}
+        assert sent["generationConfig"] == settings
+        assert sent["systemInstruction"] == {"parts": [{"text": "Be brief"}]}
+        return
     assert sent["model"] == MODELS[model]
     assert (sent["temperature"], sent["top_p"], sent["max_tokens"]) == (0.5, 0.9, 7)
     if "claude" in model:
@@ -120,7 +131,11 @@ def test_a_tool_is_called_and_its_result_goes_back(openai_client, mock, model):
     ]
     second = openai_client.chat.completions.create(model=model, messages=messages, tools=[WEATHER])
     assert second.choices[0].message.content
-    sent = json.loads(mock.requests()[-1]["body"])["messages"][-1]
+    sent = json.loads(mock.requests()[-1]["body"])
+    if "gemini" in model:
+        assert sent["contents"][-1]["parts"][0]["functionResponse"]["response"] == {"result": "21 degrees"}
+        return
+    sent = sent["messages"][-1]
     if "claude" in model:
         (result,) = sent["content"]
         assert (result["type"], result["tool_use_id"]) == ("tool_result", call.id)
@@ -193,7 +208,11 @@ def test_an_image_reaches_the_provider(openai_client, mock, model):
     ]
     answer = openai_client.chat.completions.create(model=model, messages=[{"role": "user", "content": content}])
     assert answer.choices[0].message.content
-    text, image = json.loads(mock.only_request()["body"])["messages"][0]["content"]
+    sent = json.loads(mock.only_request()["body"])
+    if "gemini" in model:
+        assert sent["contents"][0]["parts"][1] == {"inlineData": {"mimeType": "image/png", "data": PIXEL}}
+        return
+    text, image = sent["messages"][0]["content"]
     assert text["text"] == "What is this?"
     if "claude" in model:
         assert image["source"] == {"type": "base64", "media_type": "image/png", "data": PIXEL}
@@ -203,7 +222,7 @@ def test_an_image_reaches_the_provider(openai_client, mock, model):
 
 def test_response_headers_say_who_answered_at_which_attempt(openai_client, model):
     raw = openai_client.chat.completions.with_raw_response.create(model=model, messages=HELLO)
-    provider = "claude" if "claude" in model else "openai"
+    provider = next((name for name in ("claude", "gemini") if name in model), "openai")
     assert raw.headers["x-weirgate-attempts"] == "1"
     assert raw.headers["x-weirgate-deployment"] == f"{provider}/{MODELS[model]}"
     assert raw.parse().choices
@@ -234,3 +253,16 @@ def test_a_path_that_nobody_knows_passes_through_whole(http, mock):
 def test_a_client_that_leaves_the_version_out_of_its_base_url_is_understood(gateway, key):
     with openai.OpenAI(base_url=gateway.url, api_key=key.secret, max_retries=0) as client:
         assert client.chat.completions.create(model="gpt-4o", messages=HELLO).choices[0].message.content
+
+
+def test_geminis_newest_models_get_their_signatures_back(openai_client, mock):
+    """Gemini 3 refuses a call without the signature that came with it."""
+    first = openai_client.chat.completions.create(model="gemini-3-pro", **asks_for_weather())
+    message = first.choices[0].message
+    (call,) = message.tool_calls
+    result = {"role": "tool", "tool_call_id": call.id, "content": "21 degrees"}
+    for kept in (message.model_dump(exclude_none=True), message.model_dump(include={"role", "tool_calls"})):
+        messages = [*asks_for_weather()["messages"], kept, result]
+        assert openai_client.chat.completions.create(model="gemini-3-pro", messages=messages, tools=[WEATHER])
+        sent = json.loads(mock.requests()[-1]["body"])
+        assert sent["contents"][1]["parts"][0]["thoughtSignature"]

@@ -11,13 +11,17 @@ import httpx2
 
 from .admin import ADMIN
 from .configuration import configuration, pool_name, secret
-from .mock import ANTHROPIC_KEY, OPENAI_KEY, Mock
+from .mock import ANTHROPIC_KEY, GEMINI_KEY, OPENAI_KEY, Mock
 from .paths import ENVOY, FILTERS, WEIRGATE
 from .ports import free_ports
 from .process import Ended, Process
 from .waiting import wait_until
 
-ENVIRONMENT = {"OPENAI_API_KEY": OPENAI_KEY, "ANTHROPIC_API_KEY": ANTHROPIC_KEY}
+ENVIRONMENT = {
+    "OPENAI_API_KEY": OPENAI_KEY,
+    "ANTHROPIC_API_KEY": ANTHROPIC_KEY,
+    "GEMINI_API_KEY": GEMINI_KEY,
+}
 _ATTEMPTS = 3
 
 # Gateways that run now, so that a failed test can show their logs.

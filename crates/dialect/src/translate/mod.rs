@@ -16,8 +16,9 @@
 mod chat;
 mod chat_to_messages;
 mod error;
+mod gemini;
 mod messages;
-#[allow(dead_code, reason = "some of it is for dialects that are not connected yet")]
+#[allow(dead_code, reason = "Anthropic's provider side does not go by way of it yet")]
 mod neutral;
 mod raw;
 mod relay;
@@ -27,6 +28,7 @@ pub use error::{Error, Kind};
 
 use crate::Dialect;
 use chat_to_messages::stream::Stream;
+use neutral::ReadAnswer;
 use relay::Relay;
 use report::Report;
 
@@ -68,7 +70,7 @@ pub struct Request {
 
 /// Whether requests of one dialect can be translated to another.
 pub fn is_supported(from: Dialect, to: Dialect) -> bool {
-    matches!((from, to), (Dialect::OpenAi, Dialect::Anthropic) | (Dialect::Anthropic, Dialect::OpenAi))
+    matches!(from, Dialect::OpenAi | Dialect::Anthropic) && from != to
 }
 
 /// Translates a request from the client's dialect to the provider's.
@@ -78,12 +80,17 @@ pub fn is_supported(from: Dialect, to: Dialect) -> bool {
 /// [`Error`] when the body is invalid, when it asks for what cannot be carried, or when there is no translation
 /// between the two dialects.
 pub fn request(from: Dialect, to: Dialect, body: &[u8], options: &Options<'_>) -> Result<Request, Error> {
-    match (from, to) {
-        (Dialect::OpenAi, Dialect::Anthropic) => chat_to_messages::request::translate(body, options),
-        (Dialect::Anthropic, Dialect::OpenAi) => {
-            chat::write_request::write(messages::read_request::read(body)?, options)
-        }
-        _ => Err(Kind::NoPair { from, to }.into()),
+    if !is_supported(from, to) {
+        return Err(Kind::NoPair { from, to }.into());
+    }
+    let read = || match from {
+        Dialect::Anthropic => messages::read_request::read(body),
+        Dialect::OpenAi | Dialect::Gemini => chat::read_request::read(body),
+    };
+    match to {
+        Dialect::Anthropic => chat_to_messages::request::translate(body, options),
+        Dialect::OpenAi => chat::write_request::write(read()?, options),
+        Dialect::Gemini => gemini::write_request::write(read()?, options),
     }
 }
 
@@ -138,17 +145,26 @@ impl Answer {
     ///
     /// [`Kind::NoPair`] when there is no translation between the two dialects.
     pub fn new(from: Dialect, to: Dialect, options: AnswerOptions) -> Result<Self, Error> {
-        let body = match (from, to) {
-            (Dialect::OpenAi, Dialect::Anthropic) if options.is_stream() => {
-                Body::Events(Box::new(Stream::new(&options)))
+        if !is_supported(from, to) {
+            return Err(Kind::NoPair { from, to }.into());
+        }
+        let reader: Box<dyn ReadAnswer> = match to {
+            Dialect::Anthropic if options.is_stream() => {
+                let body = Body::Events(Box::new(Stream::new(&options)));
+                return Ok(Self { options, body, failure: None, is_complete: false });
             }
-            (Dialect::OpenAi, Dialect::Anthropic) => Body::Collected(Vec::new()),
-            (Dialect::Anthropic, Dialect::OpenAi) => {
-                let reader = Box::new(chat::read_answer::Reader::default());
-                Body::Relayed(Relay::new(from, reader, messages::write_answer::writer(&options), &options))
+            Dialect::Anthropic => {
+                let body = Body::Collected(Vec::new());
+                return Ok(Self { options, body, failure: None, is_complete: false });
             }
-            _ => return Err(Kind::NoPair { from, to }.into()),
+            Dialect::OpenAi => Box::new(chat::read_answer::Reader::default()),
+            Dialect::Gemini => Box::new(gemini::read_answer::Reader::default()),
         };
+        let writer = match from {
+            Dialect::Anthropic => messages::write_answer::writer(&options),
+            Dialect::OpenAi | Dialect::Gemini => chat::write_answer::writer(&options),
+        };
+        let body = Body::Relayed(Relay::new(from, reader, writer, &options));
         Ok(Self { options, body, failure: None, is_complete: false })
     }
 

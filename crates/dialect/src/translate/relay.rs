@@ -96,7 +96,7 @@ impl Relay {
             Shape::Stream(framer) => {
                 let mut result = Ok(());
                 let framed = framer.push(chunk, |raw| {
-                    let data = one_line(sse::parse(raw).data);
+                    let data = payload(raw);
                     if result.is_ok() && !data.is_empty() {
                         result = reader.event(&data, &mut |event| progress.take(event, writer.as_mut(), out));
                     }
@@ -118,7 +118,7 @@ impl Relay {
             Shape::Stream(framer) => {
                 // A last event whose blank line is missing. If it was cut within it is no JSON, and is left out.
                 let rest = framer.finish();
-                let data = one_line(sse::parse(&rest).data);
+                let data = payload(&rest);
                 if !data.is_empty() {
                     let _ = reader.event(&data, &mut |event| progress.take(event, writer.as_mut(), out));
                 }
@@ -136,11 +136,17 @@ impl Relay {
     }
 }
 
-/// JSON over several lines on one, for parts of it are copied to where a line end would end the event. None is within a text, so a
-/// space says the same.
-fn one_line(mut data: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+/// What an event says, on one line: parts of it are copied to where a line end would end the event. None is within a text of JSON, so
+/// a space says the same.
+fn payload(raw: &[u8]) -> Cow<'_, [u8]> {
+    let mut data = sse::parse(raw).data;
+    // Gemini breaks off with JSON that stands in no event.
+    let bare = data.is_empty() && matches!(raw.trim_ascii_start().first(), Some(b'{' | b'['));
+    if bare {
+        data = Cow::Owned(raw.trim_ascii().to_vec());
+    }
     if let Cow::Owned(lines) = &mut data {
-        lines.iter_mut().filter(|byte| **byte == b'\n').for_each(|byte| *byte = b' ');
+        lines.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
     }
     data
 }

@@ -3,7 +3,7 @@
 use crate::support::answer_options;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use weirgate_dialect::Dialect::{self, Anthropic, OpenAi};
+use weirgate_dialect::Dialect::{self, Anthropic, Gemini, OpenAi};
 use weirgate_dialect::sse;
 use weirgate_dialect::translate::{Answer, Error};
 
@@ -18,8 +18,15 @@ const CHAT: &str = concat!(
     "data: [DONE]\n\n",
 );
 
+const GEMINI: &str = concat!(
+    "data: {\"responseId\":\"r\",\"modelVersion\":\"m\",\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{\"text\":\"hm\",\"thought\":true}]}}],\"usageMetadata\":{\"promptTokenCount\":9}}\r\n\r\n",
+    "data: {\"responseId\":\"r\",\"modelVersion\":\"m\",\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{\"text\":\"Gr\\u00fc\u{df}\"}]}}]}\r\n\r\n",
+    "data: {\"responseId\":\"r\",\"modelVersion\":\"m\",\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{\"functionCall\":{\"name\":\"f\",\"args\":{\"a\":1}}}]},\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":9,\"candidatesTokenCount\":4,\"thoughtsTokenCount\":2}}\r\n\r\n",
+);
+
 /// Every pair whose answers go this way, with a stream of the provider's.
-const PAIRS: [(Dialect, Dialect, &str); 1] = [(Anthropic, OpenAi, CHAT)];
+const PAIRS: [(Dialect, Dialect, &str); 3] =
+    [(Anthropic, OpenAi, CHAT), (OpenAi, Gemini, GEMINI), (Anthropic, Gemini, GEMINI)];
 
 /// What the client gets of these chunks, and whether it is whole.
 fn relay(from: Dialect, to: Dialect, chunks: &[&[u8]]) -> (String, Option<Error>, bool) {
@@ -58,6 +65,22 @@ fn a_stream_says_the_same_in_the_clients_dialect() {
         (&json!("tool_use"), &json!(4))
     );
     assert_eq!(events.last().unwrap()["type"], "message_stop");
+
+    let (out, failure, complete) = relay(OpenAi, Gemini, &[GEMINI.as_bytes()]);
+    assert!(failure.is_none() && complete, "{failure:?}");
+    assert!(out.ends_with("data: [DONE]\n\n"), "{out}");
+    let events = self::events(&out);
+    let of = |field: &str| -> String {
+        events.iter().filter_map(|event| event["choices"][0]["delta"][field].as_str()).collect()
+    };
+    assert_eq!((of("content").as_str(), of("reasoning_content").as_str()), ("Gr\u{fc}\u{df}", "hm"));
+    let call = events
+        .iter()
+        .find_map(|event| event["choices"][0]["delta"]["tool_calls"][0]["function"]["name"].as_str());
+    assert_eq!(call, Some("f"));
+    assert!(events.iter().any(|event| event["choices"][0]["finish_reason"] == "tool_calls"), "{out}");
+    let usage = &events.last().unwrap()["usage"];
+    assert_eq!((&usage["prompt_tokens"], &usage["completion_tokens"]), (&json!(9), &json!(6)));
 }
 
 #[test]
@@ -83,6 +106,16 @@ fn garbage_in_a_stream_is_an_error_behind_what_was_good() {
         assert!(failure.is_some() && !complete, "{from} from {to}: {out}");
         assert!(out.contains("Gr"), "{from} from {to}: {out}");
     }
+}
+
+#[test]
+fn an_error_that_stands_in_no_event_is_told() {
+    let error =
+        "\r\n{\r\n  \"error\": {\r\n    \"code\": 503,\r\n    \"message\": \"overloaded\"\r\n  }\r\n}\r\n";
+    let at = GEMINI.rfind("data: {").unwrap();
+    let (out, failure, complete) = relay(OpenAi, Gemini, &[GEMINI[..at].as_bytes(), error.as_bytes()]);
+    assert!(failure.is_none() && !complete, "{failure:?}");
+    assert_eq!(events(&out).pop().unwrap()["error"]["message"], "overloaded");
 }
 
 proptest! {

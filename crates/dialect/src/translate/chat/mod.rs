@@ -5,4 +5,6 @@
 //! <https://platform.openai.com/docs/api-reference/chat-streaming>.
 
 pub(super) mod read_answer;
+pub(super) mod read_request;
+pub(super) mod write_answer;
 pub(super) mod write_request;

@@ -5,6 +5,7 @@
 //! block of a user message. Neighbours of the same role become one message, with the blocks of all.
 
 use super::content::{Block, Place};
+use crate::translate::gemini;
 use crate::translate::raw::{self, Object};
 use crate::translate::{Error, Report};
 use serde_json::value::RawValue;
@@ -123,7 +124,12 @@ impl<'a, 'r> Writer<'a, 'r> {
     }
 
     fn assistant(&mut self, index: usize, mut message: Object<'a>) -> Result<(), Error> {
-        let thinking = message.take("thinking_blocks").and_then(raw::array).unwrap_or_default();
+        let mut thinking = message.take("thinking_blocks").and_then(raw::array).unwrap_or_default();
+        let all = thinking.len();
+        thinking.retain(|block| !is_signed_by_another(block));
+        if thinking.len() < all {
+            self.report.left_out(format!("messages[{index}].thinking_blocks"));
+        }
         // Thinking without its signature is refused by the provider.
         for name in ["reasoning_content", "reasoning", "reasoning_details"] {
             if message.take(name).is_some() && thinking.is_empty() {
@@ -339,6 +345,12 @@ impl<'a, 'r> Writer<'a, 'r> {
             out.push(b'}');
         }
     }
+}
+
+/// Whether a block of thinking bears a signature of another provider's, which Anthropic refuses.
+fn is_signed_by_another(block: &RawValue) -> bool {
+    let signature = Object::open(block).and_then(|mut block| block.take("signature"));
+    signature.and_then(raw::string).is_some_and(|signature| signature.starts_with(gemini::SIGNED))
 }
 
 /// The JSON object that a tool call's arguments hold. A call without arguments has an empty one.
