@@ -113,7 +113,7 @@ fn an_error_that_stands_in_no_event_is_told() {
     let error =
         "\r\n{\r\n  \"error\": {\r\n    \"code\": 503,\r\n    \"message\": \"overloaded\"\r\n  }\r\n}\r\n";
     let at = GEMINI.rfind("data: {").unwrap();
-    let (out, failure, complete) = relay(OpenAi, Gemini, &[GEMINI[..at].as_bytes(), error.as_bytes()]);
+    let (out, failure, complete) = relay(OpenAi, Gemini, &[&GEMINI.as_bytes()[..at], error.as_bytes()]);
     assert!(failure.is_none() && !complete, "{failure:?}");
     assert_eq!(events(&out).pop().unwrap()["error"]["message"], "overloaded");
 }
