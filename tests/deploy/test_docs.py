@@ -10,7 +10,12 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 WEIRGATE = ROOT / "target/debug/weirgate"
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # Values for what examples refer to.
-VARIABLES = {"OPENAI_API_KEY": "sk-none", "ANTHROPIC_API_KEY": "sk-ant-none", "RESEARCH_KEY": "a-key-for-these-tests"}
+VARIABLES = {
+    "OPENAI_API_KEY": "sk-none",
+    "ANTHROPIC_API_KEY": "sk-ant-none",
+    "GROQ_API_KEY": "gsk-none",
+    "RESEARCH_KEY": "a-key-for-these-tests",
+}
 VARIABLES |= {"ADMIN_KEY": "a-key-for-these-tests", "WEIRGATE_KEY_CHECKSUM": "a-secret-for-these-tests"}
 VARIABLES["WEIRGATE_ADMIN_KEY"] = "another-key-for-these-tests"
 VARIABLES["WEIRGATE_ALERT_SECRET"] = "a-secret-for-these-tests"

@@ -343,7 +343,8 @@ def test_import_of_a_file_that_is_no_map_names_the_file(tmp_path):
 
 
 def test_check_is_content_with_the_configuration_of_these_tests(shared_gateway, tmp_path):
-    checked = check(shared_gateway.config_file.read_text(), tmp_path, OPENAI_API_KEY="k", ANTHROPIC_API_KEY="k")
+    keys = {"OPENAI_API_KEY": "k", "ANTHROPIC_API_KEY": "k", "GEMINI_API_KEY": "k"}
+    checked = check(shared_gateway.config_file.read_text(), tmp_path, **keys)
     assert (checked.returncode, checked.stderr) == (0, "")
 
 

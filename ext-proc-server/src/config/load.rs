@@ -3,6 +3,7 @@
 use super::directory::Known;
 use super::document::{self, Fields, Node, Problem, Problems, unknown};
 use super::environment::Environment;
+use super::presets::{self, Preset};
 use super::values::Reader;
 use super::*;
 use crate::directory::bounds::TEXT_BYTES;
@@ -13,11 +14,6 @@ use weirgate_guard::Guard;
 
 /// Who may speak in a message, in any of the dialects.
 const ROLES: [&str; 6] = ["system", "developer", "user", "assistant", "tool", "function"];
-
-/// Where the vendors are, so that a file need not say.
-const OPENAI_URL: &str = "https://api.openai.com/v1";
-const ANTHROPIC_URL: &str = "https://api.anthropic.com/v1";
-const GEMINI_URL: &str = "https://generativelanguage.googleapis.com/v1beta";
 
 /// Reads and checks a file.
 ///
@@ -225,7 +221,15 @@ impl Reader<'_> {
         let mut fields = Fields::of(node, problems);
         let dialects =
             [("openai", Dialect::OpenAi), ("anthropic", Dialect::Anthropic), ("gemini", Dialect::Gemini)];
-        let dialect = fields.need("dialect", problems).and_then(|node| self.choice(node, &dialects));
+        let preset = self.preset(name, fields.get("preset"));
+        let dialect = match (preset, fields.get("dialect")) {
+            (Some(preset), None) => Some(preset.dialect),
+            (None, None) => fields.need("dialect", problems).and(None),
+            (_, Some(node)) => self.choice(node, &dialects),
+        };
+        // One that is described in part is not another that happens to have its name.
+        let preset =
+            preset.filter(|preset| Some(preset.dialect) == dialect).or(dialect.and_then(presets::of_dialect));
         let url = match fields.get("base_url") {
             Some(node) => self.text(node).and_then(|text| {
                 let url = BaseUrl::parse(&text);
@@ -234,17 +238,35 @@ impl Reader<'_> {
                 }
                 url
             }),
-            None => dialect.and_then(|dialect| {
-                BaseUrl::parse(match dialect {
-                    Dialect::OpenAi => OPENAI_URL,
-                    Dialect::Anthropic => ANTHROPIC_URL,
-                    Dialect::Gemini => GEMINI_URL,
-                })
+            None => preset.and_then(|preset| {
+                if preset.is_template() {
+                    problems.add(node, format!("base_url is missing: it is of the form {}", preset.base_url));
+                    return None;
+                }
+                BaseUrl::parse(preset.base_url)
             }),
+        };
+        let quirks = match (preset, &url) {
+            // A server of one's own that speaks OpenAI's dialect is not OpenAI.
+            (Some(preset), Some(url)) if !preset.is_template() && !same_host(preset, url) => &[],
+            (Some(preset), _) => preset.quirks,
+            (None, _) => &[],
         };
         let api_key = fields.get("api_key").and_then(|node| self.secret(name, node));
         fields.finish(problems);
-        Some(Provider { dialect: dialect?, base_url: url?, api_key })
+        Some(Provider { dialect: dialect?, base_url: url?, api_key, quirks })
+    }
+
+    /// What is known of a provider: by the preset that it names, or else by its own name.
+    fn preset(&self, name: &str, node: Option<&Node>) -> Option<&'static Preset> {
+        let Some(node) = node else { return presets::find(name) };
+        let text = self.text(node)?;
+        let found = presets::find(&text);
+        if found.is_none() {
+            let names = presets::PRESETS.iter().map(|preset| preset.name);
+            self.problems.add(node, unknown("preset", &text, names));
+        }
+        found
     }
 
     /// A key that is one reference is left to Envoy to read, so that it stands in no file.
@@ -422,6 +444,11 @@ pub(crate) fn hex_digest(text: &str) -> Option<[u8; 32]> {
         *byte = u8::from_str_radix(text.get(index * 2..index * 2 + 2)?, 16).ok()?;
     }
     Some(digest)
+}
+
+/// Whether an address is the preset's own.
+fn same_host(preset: &Preset, url: &BaseUrl) -> bool {
+    BaseUrl::parse(preset.base_url).is_some_and(|own| own.host == url.host)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod document;
 pub mod environment;
 mod jwt;
 mod load;
+mod presets;
 mod prices;
 mod semantic;
 mod values;
@@ -18,6 +19,7 @@ pub use cache::{CacheSettings, Scope};
 pub use jwt::{ClaimNames, Jwks, Jwt};
 pub(crate) use load::hex_digest;
 pub use load::{load, read};
+pub use presets::Quirk;
 pub(crate) use semantic::{EmbedderSettings, SemanticSettings, VectorStore};
 pub(crate) use values::duration;
 
@@ -117,6 +119,18 @@ pub struct Provider {
     pub base_url: BaseUrl,
     /// The vendor's key; none for a server that needs none.
     pub api_key: Option<Secret>,
+    /// In what it differs from others of its dialect.
+    pub quirks: &'static [Quirk],
+}
+
+impl Provider {
+    /// The header that it takes its key in, if that is not its dialect's.
+    pub(crate) fn key_header(&self) -> Option<&'static str> {
+        self.quirks.iter().find_map(|quirk| match quirk {
+            Quirk::KeyHeader(name) => Some(*name),
+            Quirk::NewerCap => None,
+        })
+    }
 }
 
 /// A parsed `base_url`.
@@ -388,6 +402,49 @@ mod tests {
         let jwt = "keys: [{name: k, key: a-key-of-some-length}]\njwt: {issuer: i, jwks_file: /no/such/file}";
         let missing = config(jwt).missing_file().unwrap();
         assert_eq!(missing, "jwt.jwks_file: there is no file /no/such/file");
+    }
+
+    fn provider(text: &str) -> Result<Provider, String> {
+        let text = format!("providers: {{{text}}}\nkeys: [{{name: k, key: a-key-of-some-length}}]");
+        match read(&text, &BTreeMap::new()) {
+            Ok(config) => Ok(config.providers.into_values().next().unwrap()),
+            Err(problems) => Err(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
+        }
+    }
+
+    #[test]
+    fn a_provider_that_is_known_need_not_be_described() {
+        let known = |text: &str| {
+            let provider = provider(text).unwrap();
+            (provider.dialect, provider.base_url.host, provider.base_url.path)
+        };
+        let groq = (Dialect::OpenAi, "api.groq.com".to_owned(), "/openai/v1".to_owned());
+        assert_eq!(known("groq: {api_key: k}"), groq);
+        assert_eq!(known("fast: {preset: groq}"), groq);
+        assert_eq!(known("moonshot-anthropic: {}").0, Dialect::Anthropic);
+        // What is described goes before what is known.
+        let mine = known("groq: {dialect: anthropic, base_url: 'http://localhost:1/v1'}");
+        assert_eq!((mine.0, mine.1.as_str()), (Dialect::Anthropic, "localhost"));
+        assert_eq!(known("groq: {dialect: anthropic}").1, "api.anthropic.com");
+    }
+
+    #[test]
+    fn how_a_provider_differs_goes_with_its_address() {
+        let quirks = |text: &str| provider(text).unwrap().quirks;
+        assert_eq!(quirks("p: {dialect: openai}"), [Quirk::NewerCap]);
+        assert_eq!(quirks("p: {dialect: openai, base_url: 'http://vllm:8000/v1'}"), []);
+        let azure = "p: {preset: azure, base_url: 'https://mine.openai.azure.com/openai/v1'}";
+        assert_eq!(provider(azure).unwrap().key_header(), Some("api-key"));
+        assert_eq!(quirks(azure), [Quirk::NewerCap, Quirk::KeyHeader("api-key")]);
+    }
+
+    #[test]
+    fn a_preset_that_cannot_be_used_is_explained() {
+        let missing = provider("azure: {api_key: k}").unwrap_err();
+        assert!(missing.contains("https://{resource}.openai.azure.com/openai/v1"), "{missing}");
+        let unknown = provider("p: {preset: grok}").unwrap_err();
+        assert!(unknown.contains("groq"), "{unknown}");
+        assert!(provider("p: {}").unwrap_err().contains("dialect"));
     }
 
     #[test]

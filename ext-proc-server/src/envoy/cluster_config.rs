@@ -6,7 +6,7 @@ use super::parts::{
     type_url, wasm_filter,
 };
 use super::render::Paths;
-use crate::config::{Config, Endpoint, Provider, Secret};
+use crate::config::{Config, Endpoint, Provider, Quirk, Secret};
 use serde_json::{Value, json};
 use weirgate_contract::filter_config::{ProviderSelect, Upstream};
 use weirgate_contract::{metadata, request_header, response_header, translate_metadata};
@@ -32,11 +32,12 @@ pub(super) fn service(endpoint: &Endpoint) -> Value {
     })
 }
 
-/// The field in which a provider of OpenAI's dialect takes a cap. OpenAI's newer models refuse the older field, and most other
-/// servers do not know the newer one. In Anthropic's dialect every request has a cap.
+/// The field in which a provider of OpenAI's dialect takes a cap. In Anthropic's dialect every request has one.
 fn cap_field(provider: &Provider) -> Option<String> {
-    let newer =
-        provider.base_url.host.ends_with(".openai.com") || provider.base_url.host.ends_with(".azure.com");
+    let host = &provider.base_url.host;
+    let newer = provider.quirks.contains(&Quirk::NewerCap)
+        || host.ends_with(".openai.com")
+        || host.ends_with(".azure.com");
     let field = if newer { "max_completion_tokens" } else { "max_tokens" };
     (provider.dialect == Dialect::OpenAi).then(|| field.to_owned())
 }
@@ -62,7 +63,7 @@ pub(super) fn provider(config: &Config, paths: &Paths, cluster: &Cluster) -> Opt
     }
     filters.push(provider_headers(provider.dialect, &cluster.deployment()));
     if provider.api_key.is_some() {
-        filters.push(credential(&cluster.provider, provider.dialect));
+        filters.push(credential(&cluster.provider, provider));
     }
     filters.push(json!({
         "name": "envoy.filters.http.upstream_codec",
@@ -171,11 +172,12 @@ fn provider_headers(dialect: Dialect, deployment: &str) -> Value {
 }
 
 /// Puts the provider's key in, from a secret that Envoy reads itself.
-fn credential(provider: &str, dialect: Dialect) -> Value {
-    let (header, prefix) = match dialect {
-        Dialect::OpenAi => ("authorization", "Bearer "),
-        Dialect::Anthropic => ("x-api-key", ""),
-        Dialect::Gemini => ("x-goog-api-key", ""),
+fn credential(name: &str, provider: &Provider) -> Value {
+    let (header, prefix) = match (provider.key_header(), provider.dialect) {
+        (Some(header), _) => (header, ""),
+        (None, Dialect::OpenAi) => ("authorization", "Bearer "),
+        (None, Dialect::Anthropic) => ("x-api-key", ""),
+        (None, Dialect::Gemini) => ("x-goog-api-key", ""),
     };
     json!({
         "name": "weirgate.credential",
@@ -186,7 +188,7 @@ fn credential(provider: &str, dialect: Dialect) -> Value {
                 "name": "envoy.http.injected_credentials.generic",
                 "typed_config": {
                     "@type": type_url("envoy.extensions.http.injected_credentials.generic.v3.Generic"),
-                    "credential": {"name": secret_name(provider)},
+                    "credential": {"name": secret_name(name)},
                     "header": header,
                     "header_value_prefix": prefix,
                 },
