@@ -40,6 +40,8 @@ pub struct Gateway {
     pub(crate) cache: Option<Cache>,
     /// Requests that were answered from it, until they are settled.
     pub(crate) hits: Hits,
+    /// Requests that were recorded when they were answered, for Envoy may still tell of their end.
+    pub(crate) recorded: Departed,
     /// Requests that ended before decide was asked.
     pub(crate) departed: Departed,
     /// Who is told of limits.
@@ -103,6 +105,7 @@ impl Gateway {
             probe: Probe::new(),
             cache,
             hits: Hits::default(),
+            recorded: Departed::default(),
             departed: Departed::default(),
             alerts,
             lifetime,

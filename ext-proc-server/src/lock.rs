@@ -3,16 +3,29 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
-/// The file by which a folder is taken; the embedded store's journal takes its folder by the same.
+/// The file by which a folder is taken.
 const NAME: &str = "lock";
+
+/// A process that ends, or one that it has just started, may have it for a moment longer.
+const TRIES: usize = 10;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Takes a file for as long as it is open. `path` is for the error.
 ///
 /// # Errors
 /// Another process has it, or the file system has no locks.
 pub(crate) fn file(file: &File, path: &Path) -> io::Result<()> {
-    file.try_lock().map_err(|error| match error {
+    let mut taken = file.try_lock();
+    for _ in 0..TRIES {
+        if !matches!(taken, Err(TryLockError::WouldBlock)) {
+            break;
+        }
+        std::thread::sleep(PAUSE);
+        taken = file.try_lock();
+    }
+    taken.map_err(|error| match error {
         TryLockError::WouldBlock => {
             let message = format!("another process uses {}: each service needs its own", path.display());
             io::Error::new(io::ErrorKind::WouldBlock, message)

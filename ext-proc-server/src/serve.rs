@@ -131,6 +131,7 @@ async fn sweep(gateway: Arc<Gateway>) {
         record::expire(&gateway, SystemTime::now()).await;
         refresh(&gateway).await;
         gateway.departed.sweep();
+        gateway.recorded.sweep();
         maintain(&gateway);
     }
 }

@@ -3,6 +3,7 @@
 use super::access::Caller;
 use super::answer;
 use super::call::{Call, typed};
+use crate::cache::store::Which;
 use crate::directory::log::{Action, Kind};
 use crate::directory::refusal::{Reason, Refusal};
 use crate::directory::{Changed, Resource};
@@ -157,7 +158,17 @@ pub(super) async fn remove<R: ApiResource>(call: Call) -> Result<Response, Refus
         None => Err(Refusal::not_found(R::KIND, &call.name)),
     })
     .await?;
+    forget_answers(&call, &format!("{}:{}", R::KIND, call.name)).await;
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Forgets the cached answers of somebody who is no more: whoever gets the name next is somebody else.
+async fn forget_answers(call: &Call, scope: &str) {
+    let Some(cache) = &call.gateway.cache else { return };
+    let which = Which { scope: Some(scope.to_owned()), ..Which::default() };
+    if let Err(error) = cache.purge(&which).await {
+        tracing::error!(%error, scope, "cached answers of who was deleted could not be forgotten");
+    }
 }
 
 /// Makes a change, if the caller may.

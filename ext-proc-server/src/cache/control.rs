@@ -53,7 +53,7 @@ impl Control {
     }
 
     /// Whether an answer of this age is young enough.
-    pub(super) fn accepts(self, age: Duration) -> bool {
+    pub(crate) fn accepts(self, age: Duration) -> bool {
         self.max_age.is_none_or(|most| age <= most)
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct Fill {
     shape: Shape,
     /// Bytes that may still come.
     room: usize,
+    /// How often answers had been forgotten when this one was asked for.
+    purges: u64,
 }
 
 #[derive(Debug)]
@@ -38,23 +40,25 @@ enum Shape {
 #[derive(Debug)]
 pub(crate) struct Whole {
     answer: String,
-    pub(crate) usage: Usage,
+    /// Nothing where the provider did not say.
+    pub(crate) usage: Option<Usage>,
     pub(crate) tier: String,
 }
 
 impl Fill {
-    /// For the answer to this request, of at most so many bytes.
+    /// For the answer to this request.
     pub(crate) fn new(
         request: Request,
         dialect: Dialect,
         model: &str,
         tags: &[String],
         (leading, sought): (Option<Leading>, Option<Box<Sought>>),
-        room: u64,
+        cache: &Cache,
     ) -> Self {
-        let room = usize::try_from(room).unwrap_or(usize::MAX);
+        let room = usize::try_from(cache.settings.max_entry_bytes).unwrap_or(usize::MAX);
+        let purges = cache.purges();
         let (model, tags) = (model.to_owned(), tags.to_vec());
-        Self { request, dialect, model, tags, leading, sought, shape: Shape::Unknown, room }
+        Self { request, dialect, model, tags, leading, sought, shape: Shape::Unknown, room, purges }
     }
 
     /// The answer's headers are here.
@@ -114,11 +118,15 @@ impl Fill {
         let mut reader = Reader::new(self.dialect);
         reader.body(answer.as_bytes());
         let tier = reader.tier().unwrap_or_default().to_owned();
-        Some(Whole { usage: reader.usage().unwrap_or_default(), tier, answer })
+        Some(Whole { usage: reader.usage(), tier, answer })
     }
 
     /// Keeps the answer, which has cost so much, and gives it to those who wait.
     pub(crate) async fn keep(&mut self, cache: &Cache, whole: Whole, cost_micros: u64) {
+        // What was asked to be forgotten meanwhile may be this; and a share of what is not known cannot be charged.
+        if cache.purges() != self.purges || (whole.usage.is_none() && cache.settings.charge_percent > 0) {
+            return self.refuse();
+        }
         let entry = Arc::new(Entry {
             id: uuid::Uuid::now_v7().simple().to_string(),
             key: self.request.key.clone(),

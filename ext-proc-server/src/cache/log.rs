@@ -20,6 +20,8 @@ pub(super) struct Log<L> {
     file: File,
     bytes: u64,
     new: Vec<L>,
+    /// Something is to be in the file no more.
+    forgets: bool,
 }
 
 impl<L: Serialize + DeserializeOwned> Log<L> {
@@ -47,7 +49,7 @@ impl<L: Serialize + DeserializeOwned> Log<L> {
     /// It cannot be written.
     pub(super) fn rewrite(path: &Path, lines: impl Iterator<Item = L>) -> io::Result<Self> {
         let beside = path.with_extension("new");
-        let mut writer = BufWriter::new(File::create(&beside)?);
+        let mut writer = BufWriter::new(private(&beside)?);
         for line in lines {
             write(&mut writer, &line)?;
         }
@@ -55,7 +57,12 @@ impl<L: Serialize + DeserializeOwned> Log<L> {
         fs::rename(&beside, path)?;
         let file = OpenOptions::new().append(true).open(path)?;
         let bytes = file.metadata()?.len();
-        Ok(Self { path: path.to_owned(), file, bytes, new: Vec::new() })
+        Ok(Self { path: path.to_owned(), file, bytes, new: Vec::new(), forgets: false })
+    }
+
+    /// Has the file written anew soon, without what is held no more.
+    pub(super) fn forget(&mut self) {
+        self.forgets = true;
     }
 
     /// Takes note of a line, to be written soon.
@@ -83,7 +90,7 @@ impl<L: Serialize + DeserializeOwned> Log<L> {
             let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
             log.file.write_all(&text)?;
             log.bytes += text.len() as u64;
-            log.bytes > 2 * wanted + SLACK
+            std::mem::take(&mut log.forgets) || log.bytes > 2 * wanted + SLACK
         };
         if too_long {
             let mut rewritten = Self::rewrite(&path, all().into_iter())?;
@@ -94,6 +101,14 @@ impl<L: Serialize + DeserializeOwned> Log<L> {
         }
         Ok(())
     }
+}
+
+/// A new file that nobody else may read: it holds what clients said.
+fn private(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    // An older one would keep its mode.
+    let _ = fs::remove_file(path);
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
 fn write(writer: &mut impl Write, line: &impl Serialize) -> io::Result<()> {

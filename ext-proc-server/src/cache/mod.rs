@@ -30,6 +30,7 @@ use flights::{Flights, Turn};
 use metrics::Metrics;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use store::{Entries, Memory, Shared, Which};
 
@@ -44,6 +45,7 @@ pub(crate) struct Cache {
     flights: Flights,
     semantic: Option<Arc<Semantic>>,
     metrics: Arc<Metrics>,
+    purges: AtomicU64,
 }
 
 /// What there is for a request.
@@ -100,7 +102,14 @@ impl Cache {
             Some(redis) => Arc::new(Shared::new(redis, lifetime)),
             None => Arc::new(Memory::open(settings.max_bytes, lifetime, file)?),
         };
-        Ok(Self { settings, store, flights: Flights::default(), semantic, metrics: Arc::default() })
+        Ok(Self {
+            settings,
+            store,
+            flights: Flights::default(),
+            semantic,
+            metrics: Arc::default(),
+            purges: AtomicU64::new(0),
+        })
     }
 
     /// What finds answers by their meaning, if any is to be.
@@ -182,12 +191,14 @@ impl Cache {
                 return None;
             }
         };
-        let age = Duration::from_millis(now_ms().saturating_sub(entry.created_ms));
-        (age < self.settings.ttl + self.settings.stale).then(|| Hit {
-            answered: Answered { entry, similarity: None },
-            age,
-            stale: age >= self.settings.ttl,
-        })
+        self.hit(Answered { entry, similarity: None })
+    }
+
+    /// An answer with its age, unless it is too old.
+    pub(crate) fn hit(&self, answered: Answered) -> Option<Hit> {
+        let age = Duration::from_millis(now_ms().saturating_sub(answered.entry.created_ms));
+        let young = age < self.settings.ttl + self.settings.stale;
+        young.then(|| Hit { answered, age, stale: age >= self.settings.ttl })
     }
 
     /// Keeps an answer, and its question if it was looked for by its meaning.
@@ -226,7 +237,14 @@ impl Cache {
     /// # Errors
     /// The store cannot be used.
     pub(crate) async fn purge(&self, which: &Which) -> Result<u64, store::Error> {
+        // First, so that what is asked for now is not kept afterwards.
+        self.purges.fetch_add(1, Ordering::Relaxed);
         self.store.purge(which).await
+    }
+
+    /// How often answers were forgotten by this process.
+    pub(crate) fn purges(&self) -> u64 {
+        self.purges.load(Ordering::Relaxed)
     }
 
     /// Takes note of what came of a request.

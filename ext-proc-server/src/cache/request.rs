@@ -37,6 +37,10 @@ impl Request {
         if !settings.models.is_empty() && !settings.models.contains(&question.model) {
             return None;
         }
+        // Those of whom nobody says who they are share nothing.
+        if settings.scope == Scope::EndUser && principal.end_user.is_empty() {
+            return None;
+        }
         let scope = scope(settings.scope, principal);
         let of = |asked: &str| {
             let model = [scope.as_str(), question.dialect.as_str(), question.model.as_str(), asked];

@@ -11,7 +11,7 @@ use crate::policy::identity::Principal;
 use crate::policy::plan::Plan;
 use crate::record::line::Line;
 use crate::store::{Alternative, Amounts, Ask};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 use weirgate_contract::handover::{Cached, Decision};
 use weirgate_contract::metadata;
 use weirgate_dialect::error::{ClientError, ErrorKind};
@@ -58,9 +58,13 @@ pub(super) async fn look(
         return if control.is_only_if_cached() { Err(not_cached()) } else { Ok(Looked::Bypass) };
     };
     if let Turn::AfterWaiting(Some(answered)) = turn {
-        return Ok(Looked::Hit(Hit { answered: answered.clone(), age: Duration::ZERO, stale: false }));
+        // What has just come is as old as nothing; one that was found by its meaning may be older than this client takes.
+        let hit = cache.hit(answered.clone()).filter(|hit| request.control.accepts(hit.age));
+        if let Some(hit) = hit {
+            return Ok(Looked::Hit(hit));
+        }
     }
-    let alone = matches!(turn, Turn::AfterWaiting(None));
+    let alone = matches!(turn, Turn::AfterWaiting(_));
     match cache.find(&request, alone).await {
         Found::Hit(hit) => Ok(Looked::Hit(hit)),
         _ if control.is_only_if_cached() => Err(not_cached()),
@@ -77,6 +81,7 @@ pub(super) async fn charge(
     gateway: &Gateway,
     hit: &Hit,
     plan: &Plan<'_>,
+    principal: &Principal,
     subject: String,
     decision: &mut Decision,
 ) -> Result<Told, Refusal> {
@@ -93,6 +98,7 @@ pub(super) async fn charge(
         lifetime: gateway.lifetime,
     };
     let standings = super::reserve(gateway, ask).await?.map_err(|refused| {
+        super::refused(gateway, Some(&plan), &refused, principal, decision);
         let told = standing::tell(&plan.claims, &refused.standings);
         Refusal { error: limits::explain(&refused, Some(&plan)), told }
     })?;

@@ -118,7 +118,8 @@ impl Answer {
         let whole = self.fill.as_mut().and_then(Fill::end);
         if let (Some(fill), Some(whole), Some(cache)) = (&mut self.fill, whole, &gateway.cache) {
             let Whole { usage, tier, .. } = &whole;
-            let cost = self.served.as_deref().and_then(|served| cost(gateway, served, usage, tier));
+            let served = self.served.as_deref().zip(usage.as_ref());
+            let cost = served.and_then(|(served, usage)| cost(gateway, served, usage, tier));
             fill.keep(cache, whole, cost.unwrap_or(0)).await;
             return cost;
         }

@@ -19,6 +19,7 @@ use crate::gateway::Gateway;
 use crate::handover;
 use crate::money::dollars;
 use crate::policy::Question;
+use crate::policy::identity::Principal;
 use crate::policy::plan::Plan;
 use crate::record::Subject;
 use crate::record::line::Line;
@@ -178,11 +179,13 @@ async fn admit(
     let (outcome, keeps) = match looked {
         Looked::Hit(hit) => {
             if let Some((spoken, line)) =
-                from_cache(gateway, question, &plans, &hit, subject.clone(), decision).await?
+                from_cache(gateway, question, &caller.principal, &plans, &hit, subject.clone(), decision)
+                    .await?
             {
                 if let Some(line) = line {
                     let request_id = headers.request_id.clone().unwrap_or_default();
                     let whose = caller.principal.clone();
+                    gateway.recorded.note(&line.id);
                     gateway.hits.add(Line { request_id, whose, ..line }.taking(began.elapsed()));
                 }
                 return Ok(Admitted::Answer(spoken, None));
@@ -215,13 +218,8 @@ async fn admit(
             _ => None,
         };
         let Some(others) = others else {
-            decision.end_user.clone_from(&caller.principal.end_user);
-            decision.tags.clone_from(&caller.principal.tags);
             let last = plans.last();
-            let ruled = last.and_then(|plan| plan.claims.get(refused.claim));
-            if let (Some(ruled), Some(standing)) = (ruled, refused.standings.get(refused.claim)) {
-                gateway.alerts.refused(&policy, ruled.rule, &ruled.claim.counter, standing);
-            }
+            self::refused(gateway, last, &refused, &caller.principal, decision);
             let told = last.map(|plan| standing::tell(&plan.claims, &refused.standings)).unwrap_or_default();
             return Err(Refusal { error: limits::explain(&refused, last), told });
         };
@@ -248,13 +246,28 @@ async fn admit(
     let as_asked = plan.model == question.model && plan.output_cap.is_none();
     let fill =
         keeps.filter(|(request, _)| as_asked && request.control.stores()).and_then(|(request, duties)| {
-            let room = gateway.cache.as_ref()?.settings.max_entry_bytes;
-            let tags = &caller.principal.tags;
-            Some(Fill::new(request, question.dialect, &question.model, tags, duties, room))
+            let (cache, tags) = (gateway.cache.as_ref()?, &caller.principal.tags);
+            Some(Fill::new(request, question.dialect, &question.model, tags, duties, cache))
         });
     let meter = Meter::new(&decision.id, question.dialect, question.input_tokens, plan);
     let follow = followed(policy.config(), question, meter, fill);
     Ok(Admitted::Answer(Spoken::once(reply::route(plan, decision, &told, follow.as_ref())), follow))
+}
+
+/// Takes note of a request that a limit refuses: whose it is, and for those who are told of limits.
+fn refused(
+    gateway: &Gateway,
+    plan: Option<&Plan<'_>>,
+    refused: &Refused,
+    principal: &Principal,
+    decision: &mut Decision,
+) {
+    decision.end_user.clone_from(&principal.end_user);
+    decision.tags.clone_from(&principal.tags);
+    let ruled = plan.and_then(|plan| plan.claims.get(refused.claim));
+    if let (Some(ruled), Some(standing)) = (ruled, refused.standings.get(refused.claim)) {
+        gateway.alerts.refused(&gateway.policy.load(), ruled.rule, &ruled.claim.counter, standing);
+    }
 }
 
 /// What decide has to do with the answer.
@@ -281,6 +294,7 @@ fn followed(
 async fn from_cache(
     gateway: &Gateway,
     question: &Question,
+    principal: &Principal,
     plans: &[Plan<'_>],
     hit: &Hit,
     subject: String,
@@ -293,7 +307,7 @@ async fn from_cache(
     if gateway.departed.has(&decision.id) {
         return Err(limits::departed().into());
     }
-    let told = cached::charge(gateway, hit, plan, subject, decision).await?;
+    let told = cached::charge(gateway, hit, plan, principal, subject, decision).await?;
     Ok(Some(match pace {
         // Its client may leave before its end, which Envoy sees.
         Some(pace) if paced => {

@@ -60,7 +60,9 @@ pub(crate) async fn entries(gateway: &Gateway, attempts: &mut Attempts, message:
             continue;
         }
         let entry = Entry::read(log);
-        if entry.operation() == Operation::Probe {
+        if gateway.recorded.has(entry.id()) {
+            // Its client left before it had the answer from the cache.
+        } else if entry.operation() == Operation::Probe {
             gateway.probe.recorded();
         } else {
             let broken = attempts.of(entry.request_id());

@@ -279,10 +279,17 @@ fn source(host: &dyn Host) -> Option<String> {
     address.ok().map(|address| address.to_string())
 }
 
-/// A name as a header can hold it.
+/// A name as a header can hold it. One that it cannot hold whole ends in a digest, so that two such are never taken for one.
 fn printable(name: &str) -> String {
-    let plain = |character: char| if (' '..='~').contains(&character) { character } else { '?' };
-    name.trim().chars().take(NAME_BYTES).map(plain).collect()
+    const DIGEST: usize = 16;
+    let name = name.trim();
+    let is_plain = |character: char| (' '..='~').contains(&character);
+    if name.len() <= NAME_BYTES && name.chars().all(is_plain) {
+        return name.to_owned();
+    }
+    let plain = name.chars().map(|character| if is_plain(character) { character } else { '?' });
+    let digest = credentials::digest(name);
+    plain.take(NAME_BYTES - DIGEST - 1).chain(['#']).chain(digest.chars().take(DIGEST)).collect()
 }
 
 /// Whether this may be the name of a service tier: `[a-z_]{1,16}`.
@@ -343,6 +350,7 @@ fn no_model() -> ClientError {
 
 #[cfg(test)]
 mod tests {
+    use super::{NAME_BYTES, printable};
     use crate::ProviderSelect;
     use weirgate_filter_host::fake::{FakeHost, filter};
     use weirgate_filter_host::{Filter, Flow, Host};
@@ -548,6 +556,15 @@ mod tests {
     }
 
     #[test]
+    fn end_users_whose_names_no_header_can_hold_are_told_apart() {
+        let names = ["王伟", "李娜", "é", "è", &"x".repeat(300), &format!("{}y", "x".repeat(299))];
+        let told: std::collections::BTreeSet<_> = names.iter().map(|name| printable(name)).collect();
+        assert_eq!(told.len(), names.len(), "{told:?}");
+        assert!(told.iter().all(|name| name.len() <= NAME_BYTES && name.bytes().all(|byte| (0x20..0x7f).contains(&byte))));
+        assert_eq!(printable(" ann "), "ann");
+    }
+
+    #[test]
     fn the_end_user_and_tags_are_told() {
         let named = |headers: &[(&str, &str)], path: &str, body: &str| {
             let host = FakeHost::request("POST", path, headers).with_body(body);
@@ -564,7 +581,7 @@ mod tests {
             ("x-weirgate-source", "1.2.3.4"),
         ];
         let (user, tags) = named(&headers, "/v1/chat/completions", body);
-        assert_eq!((user.as_deref(), tags.as_deref()), (Some("b?b"), Some("a,b")));
+        assert_eq!((user.as_deref(), tags.as_deref()), (Some("b?b#58f1e1563652fedb"), Some("a,b")));
     }
 
     #[test]

@@ -263,6 +263,26 @@ mod tests {
     }
 
     #[test]
+    fn all_values_of_a_header_and_the_query_shape_an_answer() {
+        let asked = |path: &str, headers: &[(&str, &str)]| {
+            let mut counter: TokenCounter = filter(r#"{"fingerprint":true}"#).unwrap();
+            let host = FakeHost::request("POST", path, headers).with_body(ASKED);
+            host.run_request(&mut counter);
+            host.request_header("x-weirgate-asked").unwrap()
+        };
+        let path = "/v1/chat/completions";
+        let one = asked(path, &[("openai-beta", "x")]);
+        assert_eq!(one, asked(path, &[("openai-beta", "x"), ("accept", "*/*")]));
+        for (path, headers) in [
+            (path, &[("openai-beta", "x"), ("openai-beta", "y")][..]),
+            (path, &[("openai-beta", "x"), ("openai-project", "p")]),
+            ("/v1/chat/completions?api-version=2", &[("openai-beta", "x")]),
+        ] {
+            assert_ne!(one, asked(path, headers), "{path} {headers:?}");
+        }
+    }
+
+    #[test]
     fn the_extra_usage_chunk_is_kept_from_clients_that_did_not_ask() {
         let (out, counted) = run(PLAIN, &[STREAM.as_bytes()]);
         assert!(!out.contains("\"choices\":[]"), "{out}");

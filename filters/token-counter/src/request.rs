@@ -70,14 +70,19 @@ impl Prompt {
     }
 }
 
-/// Headers that shape an answer.
-const SHAPING: [&str; 3] = ["anthropic-version", "anthropic-beta", "openai-beta"];
+/// Headers that shape an answer, or say who pays for it.
+const SHAPING: [&str; 5] =
+    ["anthropic-version", "anthropic-beta", "openai-beta", "openai-organization", "openai-project"];
 
 /// Tells decide what the request asks for. One that cannot be told from others is not cached.
 fn tell_asked(host: &dyn Host, operation: Operation, body: &[u8], question: bool) {
-    let headers = SHAPING.map(|name| (name, host.request_header(name).unwrap_or_default()));
-    let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
-    let Some(print) = fingerprint(operation, body, &headers) else { return };
+    let headers = host.request_headers();
+    // One of them may stand there more than once.
+    let shaping = headers.iter().filter(|(name, _)| SHAPING.contains(&name.as_str()));
+    let mut outside: Vec<_> = shaping.map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let path = headers.iter().find(|(name, _)| name == ":path");
+    outside.extend(path.and_then(|(_, path)| path.split_once('?')).map(|(_, query)| ("query", query)));
+    let Some(print) = fingerprint(operation, body, &outside) else { return };
     let asked = Asked {
         digest: hex(&print.digest),
         context: hex(&print.context),

@@ -138,7 +138,12 @@ impl Lookup {
             .zip(&kept)
             .map(|(found, vector)| Candidate { text: &found.item.text, vector, similarity: found.similarity })
             .collect();
+        // The service neither keeps nor looks up what the model does not read whole.
         let best = self.verifier.best(&self.verifier.read(text), &near);
+        let best = best.filter(|(place, _)| {
+            let kept = found.get(*place).is_some_and(|found| self.embedder.reads_all(&found.item.text));
+            kept && self.embedder.reads_all(text)
+        });
         self.judging += start.elapsed();
         let key = |place: usize| found.get(place).map(|found| found.item.key.to_string());
         Ok(Outcome {

@@ -13,9 +13,11 @@ const BODY_BYTES: usize = 1 << 20;
 /// The longest question that is shown, in bytes: sentence models read no more of one.
 const QUESTION_BYTES: usize = 2_000;
 
+/// Up to here every whole number has a form of its own among those of 64 bits with a point.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
 /// Fields that shape no answer: how it is delivered, who asks, and what is billed.
 const WITHOUT_EFFECT: &[&str] = &[
-    "model",
     "stream",
     "stream_options",
     "user",
@@ -39,7 +41,7 @@ const ORDERED: &[&str] = &[
     "parameters",
 ];
 
-/// What tells a request from others, but for the model and for who asks.
+/// What tells a request from others, but for who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fingerprint {
     /// SHA-256 of all that shapes the answer.
@@ -224,7 +226,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for Json<'a> {
             fn visit_i64<E>(self, value: i64) -> Result<Json<'de>, E> {
                 Ok(Json::Number(value.into()))
             }
-            fn visit_f64<E>(self, value: f64) -> Result<Json<'de>, E> {
+            fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Json<'de>, E> {
+                // A whole number of more digits has lost some of them here.
+                if value.abs() >= EXACT {
+                    return Err(E::custom("a number is too large to be told from its neighbours"));
+                }
                 Ok(Number::from_f64(value).map_or(Json::Null, Json::Number))
             }
             fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Json<'de>, E> {

@@ -19,6 +19,7 @@ fn chat() -> Value {
 fn what_shapes_the_answer_makes_another_fingerprint() {
     let same = print(&chat());
     for (pointer, value) in [
+        ("/model", json!("other")),
         ("/temperature", json!(0.5)),
         ("/max_tokens", json!(51)),
         ("/seed", json!(2)),
@@ -43,6 +44,17 @@ fn what_shapes_the_answer_makes_another_fingerprint() {
 }
 
 #[test]
+fn whole_numbers_that_are_too_large_to_be_told_apart_give_no_fingerprint() {
+    let of = |seed: &str| {
+        let body = format!(r#"{{"messages":[],"seed":{seed}}}"#);
+        fingerprint(Operation::ChatCompletions, body.as_bytes(), &[])
+    };
+    assert_eq!(of("18446744073709551616"), None);
+    assert_ne!(of("9007199254740993").unwrap().digest, of("9007199254740992").unwrap().digest);
+    assert_eq!(of("1.0").unwrap().digest, of("1e0").unwrap().digest);
+}
+
+#[test]
 fn how_it_is_asked_for_makes_no_other_fingerprint() {
     let same = print(&chat());
     for (field, value) in [
@@ -50,14 +62,13 @@ fn how_it_is_asked_for_makes_no_other_fingerprint() {
         ("stream_options", json!({"include_usage": true})),
         ("user", json!("u-1")),
         ("metadata", json!({"a": "b"})),
-        ("model", json!("other")),
     ] {
         let mut other = chat();
         other[field] = value;
         assert_eq!(print(&other), same, "{field}");
     }
     // The order of fields and white space mean nothing, but for schemas, which a model reads as they stand.
-    let reordered = r#"{ "messages":[{"content":"be brief","role":"system"},{"content":"hello","role":"user"}],"stop":["x"],
+    let reordered = r#"{ "model":"gpt-4o", "messages":[{"content":"be brief","role":"system"},{"content":"hello","role":"user"}],"stop":["x"],
         "seed":1,"max_tokens":50,"temperature":0,"response_format":{"type":"json_object"},
         "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {"a": {}, "b": {}}}}}]}"#;
     let reordered = fingerprint(Operation::ChatCompletions, reordered.as_bytes(), &[]).unwrap();

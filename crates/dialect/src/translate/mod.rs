@@ -14,11 +14,11 @@
 //! * A field that says what holds anyway (`n: 1`, `logprobs: false`, `null`) is left out without a report.
 
 mod chat;
-mod chat_to_messages;
 mod error;
+mod failure;
+mod fields;
 mod gemini;
 mod messages;
-#[allow(dead_code, reason = "Anthropic's provider side does not go by way of it yet")]
 mod neutral;
 mod raw;
 mod relay;
@@ -27,10 +27,9 @@ mod report;
 pub use error::{Error, Kind};
 
 use crate::Dialect;
-use chat_to_messages::stream::Stream;
 use neutral::ReadAnswer;
 use relay::Relay;
-use report::Report;
+use report::{Remarks, Report};
 
 /// What becomes of a field that changes the answer but that the provider's API has no place for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,6 +52,16 @@ pub struct Options<'a> {
     pub default_max_tokens: u32,
     /// Whether a provider of OpenAI's dialect takes the output limit as `max_tokens`, as most servers but OpenAI's own do.
     pub older_cap_field: bool,
+}
+
+impl<'a> Options<'a> {
+    /// The name for the provider, which is the client's where there is no other.
+    fn model(&self, own: Option<neutral::Text<'a>>) -> Result<neutral::Text<'a>, Error> {
+        match self.model {
+            "" => own.ok_or_else(|| Error::invalid("model", "a string is expected")),
+            model => Ok(model.into()),
+        }
+    }
 }
 
 /// A translated request.
@@ -88,7 +97,7 @@ pub fn request(from: Dialect, to: Dialect, body: &[u8], options: &Options<'_>) -
         Dialect::OpenAi | Dialect::Gemini => chat::read_request::read(body),
     };
     match to {
-        Dialect::Anthropic => chat_to_messages::request::translate(body, options),
+        Dialect::Anthropic => messages::write_request::write(read()?, options),
         Dialect::OpenAi => chat::write_request::write(read()?, options),
         Dialect::Gemini => gemini::write_request::write(read()?, options),
     }
@@ -121,20 +130,10 @@ impl AnswerOptions {
 /// Translates one answer from the provider's dialect to the client's.
 #[derive(Debug)]
 pub struct Answer {
-    options: AnswerOptions,
-    body: Body,
+    is_event_stream: bool,
+    relay: Relay,
     /// An error that waits until the output before it has been handed out.
     failure: Option<Error>,
-    is_complete: bool,
-}
-
-#[derive(Debug)]
-enum Body {
-    /// One JSON document, translated at its end.
-    Collected(Vec<u8>),
-    Events(Box<Stream>),
-    /// Either, by way of the neutral form.
-    Relayed(Relay),
 }
 
 impl Answer {
@@ -149,14 +148,7 @@ impl Answer {
             return Err(Kind::NoPair { from, to }.into());
         }
         let reader: Box<dyn ReadAnswer> = match to {
-            Dialect::Anthropic if options.is_stream() => {
-                let body = Body::Events(Box::new(Stream::new(&options)));
-                return Ok(Self { options, body, failure: None, is_complete: false });
-            }
-            Dialect::Anthropic => {
-                let body = Body::Collected(Vec::new());
-                return Ok(Self { options, body, failure: None, is_complete: false });
-            }
+            Dialect::Anthropic => Box::new(messages::read_answer::Reader::default()),
             Dialect::OpenAi => Box::new(chat::read_answer::Reader::default()),
             Dialect::Gemini => Box::new(gemini::read_answer::Reader::default()),
         };
@@ -164,18 +156,18 @@ impl Answer {
             Dialect::Anthropic => messages::write_answer::writer(&options),
             Dialect::OpenAi | Dialect::Gemini => chat::write_answer::writer(&options),
         };
-        let body = Body::Relayed(Relay::new(from, reader, writer, &options));
-        Ok(Self { options, body, failure: None, is_complete: false })
+        let relay = Relay::new(from, reader, writer, &options);
+        Ok(Self { is_event_stream: options.is_stream(), relay, failure: None })
     }
 
     /// Whether the output is an event stream, rather than one JSON document.
     pub fn is_event_stream(&self) -> bool {
-        self.options.is_stream()
+        self.is_event_stream
     }
 
     /// Whether the answer has come to its proper end. False after [`Answer::finish`] means that it was cut.
     pub fn is_complete(&self) -> bool {
-        self.is_complete
+        self.relay.is_complete()
     }
 
     /// Takes the next bytes of the provider and gives the bytes for the client that they make.
@@ -189,25 +181,7 @@ impl Answer {
             return Err(error.clone());
         }
         let mut out = Vec::new();
-        let result = match &mut self.body {
-            Body::Collected(body) if body.len().saturating_add(chunk.len()) > self.options.limit => {
-                Err(Kind::AnswerTooLong.into())
-            }
-            Body::Collected(body) => {
-                body.extend_from_slice(chunk);
-                Ok(())
-            }
-            Body::Events(stream) => {
-                let result = stream.push(chunk, &mut out);
-                self.is_complete = stream.is_complete();
-                result
-            }
-            Body::Relayed(relay) => {
-                let result = relay.push(chunk, &mut out);
-                self.is_complete = relay.is_complete();
-                result
-            }
-        };
+        let result = self.relay.push(chunk, &mut out);
         self.hand_out(out, result)
     }
 
@@ -223,24 +197,7 @@ impl Answer {
             return Err(error.clone());
         }
         let mut out = Vec::new();
-        let result = match &mut self.body {
-            Body::Collected(body) => {
-                let body = std::mem::take(body);
-                let result = chat_to_messages::response::translate(&body, &self.options, &mut out);
-                self.is_complete = result.is_ok();
-                result
-            }
-            Body::Events(stream) => {
-                stream.finish(&mut out);
-                self.is_complete = stream.is_complete();
-                Ok(())
-            }
-            Body::Relayed(relay) => {
-                let result = relay.finish(&mut out);
-                self.is_complete = relay.is_complete();
-                result
-            }
-        };
+        let result = self.relay.finish(&mut out);
         self.hand_out(out, result)
     }
 

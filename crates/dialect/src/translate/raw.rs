@@ -184,6 +184,18 @@ pub(crate) fn write_field(out: &mut Vec<u8>, name: &str, text: &str) {
     write_string(out, text);
 }
 
+/// Writes what stands between brackets, with commas.
+pub(crate) fn write_list<T>(out: &mut Vec<u8>, list: &[T], mut write: impl FnMut(&mut Vec<u8>, &T)) {
+    out.push(b'[');
+    for (number, item) in list.iter().enumerate() {
+        if number > 0 {
+            out.push(b',');
+        }
+        write(out, item);
+    }
+    out.push(b']');
+}
+
 /// Opens a request's body.
 ///
 /// # Errors

@@ -123,7 +123,7 @@ impl Relay {
                     let _ = reader.event(&data, &mut |event| progress.take(event, writer.as_mut(), out));
                 }
                 // Some servers send nothing after the end of the last choice.
-                let whole = progress.stopped && progress.open.is_empty();
+                let whole = progress.stopped && progress.open.is_empty() && !reader.always_ends();
                 if progress.end.is_none() && whole {
                     progress.take(Event::End, writer.as_mut(), out);
                 } else if progress.end.is_none() {

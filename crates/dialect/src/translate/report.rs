@@ -39,3 +39,32 @@ impl Report {
         self.dropped
     }
 }
+
+/// The report, and what it needs to be told once only.
+#[derive(Debug)]
+pub(super) struct Remarks {
+    pub(super) report: Report,
+    has_cache_mark: bool,
+    has_thinking: bool,
+}
+
+impl Remarks {
+    pub(super) fn new(policy: Unsupported) -> Self {
+        Self { report: Report::new(policy), has_cache_mark: false, has_thinking: false }
+    }
+
+    /// A mark for the prompt cache is left out: the provider caches by itself.
+    pub(super) fn cache_mark(&mut self, path: impl FnOnce() -> String) {
+        if !std::mem::replace(&mut self.has_cache_mark, true) {
+            self.report.left_out(path());
+        }
+    }
+
+    /// Thinking is left out: the provider refuses it, and what another model thought is of no use to this
+    /// one.
+    pub(super) fn thinking(&mut self, path: impl FnOnce() -> String) {
+        if !std::mem::replace(&mut self.has_thinking, true) {
+            self.report.left_out(path());
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! Answers that go by way of the neutral form: whole, cut anywhere, and broken.
+//! Streams of every pair: whole, cut anywhere, and broken.
 
 use crate::support::answer_options;
 use proptest::prelude::*;
@@ -24,9 +24,22 @@ const GEMINI: &str = concat!(
     "data: {\"responseId\":\"r\",\"modelVersion\":\"m\",\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{\"functionCall\":{\"name\":\"f\",\"args\":{\"a\":1}}}]},\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":9,\"candidatesTokenCount\":4,\"thoughtsTokenCount\":2}}\r\n\r\n",
 );
 
-/// Every pair whose answers go this way, with a stream of the provider's.
-const PAIRS: [(Dialect, Dialect, &str); 3] =
-    [(Anthropic, OpenAi, CHAT), (OpenAi, Gemini, GEMINI), (Anthropic, Gemini, GEMINI)];
+const MESSAGES: &str = concat!(
+    "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"model\":\"m\",\"usage\":{\"input_tokens\":9,\"output_tokens\":1}}}\n\n",
+    "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n",
+    "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"Gr\\u00fc\u{df}\"}}\n\n",
+    "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n",
+    "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":4}}\n\n",
+    "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+);
+
+/// Every pair, with a stream of the provider's.
+const PAIRS: [(Dialect, Dialect, &str); 4] = [
+    (Anthropic, OpenAi, CHAT),
+    (OpenAi, Anthropic, MESSAGES),
+    (OpenAi, Gemini, GEMINI),
+    (Anthropic, Gemini, GEMINI),
+];
 
 /// What the client gets of these chunks, and whether it is whole.
 fn relay(from: Dialect, to: Dialect, chunks: &[&[u8]]) -> (String, Option<Error>, bool) {

@@ -172,7 +172,7 @@ fn invalid_requests_say_where() {
     assert_eq!(ClientError::from(fault(b"")).status(), 400);
     assert_eq!(fault(b"[]").to_string(), "the body is invalid: an object is expected");
     for (body, path) in [
-        (json!({}), "model"),
+        (json!({"messages": []}), "model"),
         (json!({"model": "m"}), "messages"),
         (with(json!({"messages": {}})), "messages"),
         (with(json!({"stream": 1})), "stream"),

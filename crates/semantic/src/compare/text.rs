@@ -29,12 +29,23 @@ pub struct Text {
     pub(crate) negations: usize,
     pub(crate) capitals: HashSet<String>,
     pub(crate) code: HashSet<String>,
+    /// Operators, and letters and digits that the word lists know nothing of, in their order.
+    pub(crate) symbols: Vec<char>,
     pub(crate) roles: HashMap<String, Role>,
     pub(crate) markers: HashMap<String, String>,
     /// The place of the text's language in [`LANGUAGES`].
     pub(crate) language: usize,
     pub(crate) language_hits: [usize; 4],
     pub(crate) ask: Option<String>,
+}
+
+/// An operator, or a letter or digit of another script than Latin.
+fn is_symbol(c: char) -> bool {
+    const LATIN: char = '\u{24f}';
+    let latin_with_accents = matches!(c, '\u{1e00}'..='\u{1eff}');
+    "+*/=<>^~|\\".contains(c)
+        || matches!(c, '\u{2190}'..='\u{22ff}')
+        || (c.is_alphanumeric() && c > LATIN && !latin_with_accents)
 }
 
 /// Words that are also common verbs, adjectives or nouns: dates only when written as a name.
@@ -89,6 +100,7 @@ impl Text {
                     || w.ends_with("n't")
             })
             .count();
+        let symbols = text.chars().filter(|c| is_symbol(*c) && !lexicon.symbols.contains_key(c)).collect();
         let capitals = words
             .iter()
             .zip(&named)
@@ -136,6 +148,7 @@ impl Text {
             classes,
             negations,
             capitals,
+            symbols,
             roles,
             markers,
             language,

@@ -19,6 +19,8 @@ pub enum Veto {
     Substitution,
     /// Another identifier, path, call or flag.
     Code,
+    /// Other operators, or other letters of a script of which no word is known.
+    Symbol,
     /// Asked in another language.
     Language,
     /// From and to, before and after, or the two sides of a comparison are exchanged.
@@ -36,6 +38,7 @@ pub(crate) fn vetoes(a: &Text, b: &Text, cos: f32, exchange: impl Fn(&str) -> bo
         (names_differ(a, b), Veto::Name),
         (cos < SUBSTITUTE && substituted(a, b), Veto::Substitution),
         (a.code != b.code, Veto::Code),
+        (a.symbols != b.symbols, Veto::Symbol),
         (other_language(a, b), Veto::Language),
         (roles_differ(a, b) || exchanged(a, b, exchange), Veto::Direction),
         (swapped(a, b) || turned(a, b) || names_inverted(a, b), Veto::Order),

@@ -95,7 +95,7 @@ impl Embedder for MiniLm {
     }
 
     fn reads_all(&self, text: &str) -> bool {
-        self.tokenizer.encode(text, MOST_TOKENS + 1).len() <= MOST_TOKENS
+        self.tokenizer.reads_all(text, MOST_TOKENS)
     }
 
     fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, Error> {

@@ -64,6 +64,13 @@ impl WordPiece {
         tokens
     }
 
+    /// Whether all of a text is read, in `most` tokens at most. Words that are not known all become one token, by which they cannot be
+    /// told apart: so it is with most scripts but Latin.
+    pub(super) fn reads_all(&self, text: &str, most: usize) -> bool {
+        let tokens = self.encode(text, most + 1);
+        tokens.len() <= most && !tokens.contains(&self.unknown)
+    }
+
     /// One token between a start and an end token.
     pub(super) fn around(&self, token: u32) -> Vec<u32> {
         vec![self.start, token, self.end]
@@ -139,6 +146,18 @@ mod tests {
     #[test]
     fn splits_accents_and_punctuation() {
         assert_eq!(split("Où est l'Été?"), ["ou", "est", "l", "'", "ete", "?"]);
+    }
+
+    #[test]
+    fn texts_of_which_words_are_not_known_are_not_read() {
+        let w = WordPiece::bert().unwrap();
+        assert!(w.reads_all("May dogs eat chocolate?", 64) && w.reads_all("Où est l'Été?", 64));
+        for text in
+            ["狗可以吃巧克力吗？", "what does \u{72d7} mean", "does a\u{2209}B hold?", &"x".repeat(101)]
+        {
+            assert!(!w.reads_all(text, 64), "{text}");
+        }
+        assert!(!w.reads_all("one two three", 4));
     }
 
     #[test]

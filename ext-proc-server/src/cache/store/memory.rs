@@ -86,6 +86,9 @@ impl Entries for Memory {
         keys.iter().for_each(|key| drop(self.entries.remove(key)));
         let count = keys.len() as u64;
         self.note(Line::Forget(keys));
+        if let Some(log) = &self.log {
+            log.lock().unwrap_or_else(PoisonError::into_inner).forget();
+        }
         Ok(count)
     }
 

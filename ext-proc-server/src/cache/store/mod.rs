@@ -28,8 +28,15 @@ impl Which {
     pub(crate) fn matches(&self, entry: &Entry) -> bool {
         let is =
             |wanted: &Option<String>, value: &String| wanted.as_ref().is_none_or(|wanted| wanted == value);
+        // The scope of a key holds those of its end users.
+        let within = |scope: &String| {
+            entry
+                .scope
+                .strip_prefix(scope.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
         is(&self.entry, &entry.id)
-            && is(&self.scope, &entry.scope)
+            && self.scope.as_ref().is_none_or(within)
             && is(&self.model, &entry.model)
             && self.tag.as_ref().is_none_or(|tag| entry.tags.contains(tag))
     }

@@ -110,6 +110,46 @@ fn an_answer_is_shared_with_nobody_to_whom_it_does_not_belong() {
 }
 
 #[test]
+fn requests_that_name_no_end_user_share_nothing() {
+    let settings = CacheSettings { scope: Scope::EndUser, ..settings() };
+    let of = |end_user: &str| {
+        let whose = Principal { end_user: end_user.to_owned(), ..principal("k", "") };
+        Request::new(&settings, None, &asked("d"), Control::default(), &question(), &whose, &[]).is_some()
+    };
+    assert!(of("ann") && !of(""));
+}
+
+#[tokio::test]
+async fn what_was_asked_for_before_a_purge_is_not_kept_after_it() {
+    let cache = Cache::open(settings(), None, None).unwrap();
+    let mut fill = fill::Fill::new(request(""), Dialect::OpenAi, "m", &[], (None, None), &cache);
+    fill.headers("200", "application/json");
+    fill.body(br#"{"choices":[{"message":{"content":"a"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1}}"#);
+    let whole = fill.end().unwrap();
+    cache.purge(&Which::default()).await.unwrap();
+    fill.keep(&cache, whole, 1).await;
+    assert_eq!(cache.store.size().entries, 0);
+}
+
+#[tokio::test]
+async fn what_is_forgotten_is_in_no_file_and_nobody_else_reads_the_file() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::open(settings(), Some(folder.path()), None).unwrap();
+    let answer = "a secret answer".to_owned();
+    cache.put(Arc::new(Entry { answer, ..Entry::clone(&entry("one", ago(1))) }), None).await;
+    cache.maintain().unwrap();
+    let file = folder.path().join(FILE);
+    assert!(std::fs::read_to_string(&file).unwrap().contains("secret"));
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    // The scope of a key holds those of its end users.
+    let which = Which { scope: Some("key:k".to_owned()), ..Which::default() };
+    assert_eq!(cache.purge(&which).await.unwrap(), 1);
+    cache.maintain().unwrap();
+    assert!(!std::fs::read_to_string(&file).unwrap().contains("secret"));
+}
+
+#[test]
 fn what_need_not_come_out_the_same_is_cached_only_where_that_is_wanted() {
     let random = Asked { deterministic: false, ..asked("d") };
     let new = |settings: &CacheSettings, asked: &Asked| {
@@ -243,7 +283,7 @@ impl Entries for Silent {
 async fn a_store_that_never_answers_is_waited_for_no_longer_than_is_allowed() {
     let settings = CacheSettings { timeout: Duration::from_millis(1), ..settings() };
     let (store, flights, metrics) = (Arc::new(Silent), Flights::default(), Arc::default());
-    let cache = Cache { settings, store, flights, semantic: None, metrics };
+    let cache = Cache { settings, store, flights, semantic: None, metrics, purges: AtomicU64::new(0) };
     // A provider is asked, and its answer still serves those who wait.
     let Found::Miss(Some(leading), _) = cache.find(&request(""), false).await else {
         panic!("nothing is found")

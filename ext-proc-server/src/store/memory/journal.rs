@@ -4,12 +4,13 @@
 //! followed by the next: first the new journal, then the new snapshot, then the old files go. Whatever moment a process dies at,
 //! the newest snapshot that is whole and all journals from its number on give the state again.
 
+use crate::lock;
 use crate::store::state::State;
 use crate::store::window::length_us;
 use crate::store::{Alternative, Amounts, Ask, Claim, Used};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -87,15 +88,7 @@ pub(super) struct Journal {
 impl Journal {
     /// Restores the state of a folder and goes on writing.
     pub(super) fn open(folder: &Path) -> io::Result<(State, Self)> {
-        std::fs::create_dir_all(folder)?;
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(folder.join("lock"))?;
-        lock.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => io::Error::new(
-                io::ErrorKind::WouldBlock,
-                format!("another process uses {}", folder.display()),
-            ),
-            TryLockError::Error(error) => error,
-        })?;
+        let lock = lock::folder(folder)?;
         let (mut number, mut state) = newest_snapshot(folder)?;
         while let Some(journal) = read_if_there(&journal_path(folder, number))? {
             replay(&mut state, &journal)?;

@@ -8,22 +8,16 @@ mod calls;
 #[cfg(test)]
 mod tests;
 
-use crate::translate::Error;
 use crate::translate::neutral::{Event, ReadAnswer, Sink, Stop, Text};
 use crate::translate::raw::{self, Object};
+use crate::translate::{Error, failure};
 use crate::usage::WireUsage;
 use calls::{Calls, ToolCall};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// As much of an error that is not JSON as a client is shown.
-const MOST_ERROR_TEXT: usize = 1000;
-
 /// Choices that are kept track of: as many as the API can be asked for.
 const MOST_CHOICES: usize = 128;
-
-/// The status of a failure that has none.
-const FAILED: u16 = 500;
 
 /// Reads an answer or a stream of one.
 #[derive(Debug, Default)]
@@ -103,7 +97,7 @@ impl ReadAnswer for Reader {
         let body = String::from_utf8_lossy(body);
         let mut events = Vec::new();
         if status >= 400 {
-            events.push(read_error(&body, status));
+            events.push(failure::read(&body, status));
         } else {
             self.read(&body, true, &mut events)?;
         }
@@ -158,14 +152,14 @@ impl Reader {
         // Azure begins with a chunk of what it found in the prompt, which does not name the answer.
         let says_something = is_whole || id.is_some() || usage.is_some() || !choices.is_empty();
         if says_something && !std::mem::replace(&mut self.is_started, true) {
-            events.push(Event::Start { id, model: text(model) });
+            events.push(Event::Start { id, model: text(model), rest: Object::default() });
         }
         for (place, choice) in choices.into_iter().enumerate() {
             self.choice(place, choice, is_whole, events)?;
         }
         if let Some(usage) = usage.and_then(|usage| serde_json::from_str(usage.get()).ok()) {
             self.usage.update(usage);
-            events.push(Event::Usage(self.usage.openai()));
+            events.push(Event::Usage(self.usage.openai().into()));
         }
         if let Some(tier) = text(service_tier).filter(|_| !self.has_tier) {
             self.has_tier = true;
@@ -280,50 +274,11 @@ fn read_part<'a>(part: &'a RawValue, choice: u32, events: &mut Vec<Event<'a>>) {
 fn read_failure<'a>(json: &'a str, chunk: &Chunk<'a>) -> Option<Event<'a>> {
     if let Some(error) = chunk.error {
         return match Object::open(error) {
-            Some(error) => Some(failed(None, error)),
-            None => text(Some(error)).map(|text| failed_with(FAILED, text)),
+            Some(error) => Some(failure::of(None, error)),
+            None => text(Some(error)).map(|text| failure::with_text(failure::FAILED, text)),
         };
     }
     // So older versions of vLLM have it.
     let is_error = chunk.object.is_some_and(|object| object.get() == "\"error\"");
-    is_error.then(|| failed(None, serde_json::from_str(json).unwrap_or_default()))
-}
-
-/// Reads the body of an answer whose status says that it is an error.
-fn read_error(body: &str, status: u16) -> Event<'_> {
-    let body = body.trim();
-    let value = serde_json::from_str::<&RawValue>(body).ok();
-    // Gemini's servers put it into a list.
-    let value = value.map(|value| raw::array(value).and_then(|list| list.first().copied()).unwrap_or(value));
-    let Some(fields) = value.and_then(Object::open) else {
-        return failed_with(status, shown(body, status));
-    };
-    if let Some(error) = fields.get("error").and_then(Object::open) {
-        return failed(Some(status), error);
-    }
-    if text(fields.get("message")).is_some() {
-        return failed(Some(status), fields);
-    }
-    // Not OpenAI's: something on the way to it answers in a form of its own.
-    let message = ["error", "Message", "detail"].into_iter().find_map(|name| text(fields.get(name)));
-    failed_with(status, message.unwrap_or_else(|| shown(body, status)))
-}
-
-/// A failure by the fields of its error, which name the status where HTTP's tells nothing.
-fn failed(status: Option<u16>, error: Object<'_>) -> Event<'_> {
-    let code = error.get("code").and_then(raw::number).filter(|code| (400.0..600.0).contains(code));
-    let status = status.or(code.map(|code| code as u16)).unwrap_or(FAILED);
-    Event::Failed { status, error, text: None }
-}
-
-fn failed_with(status: u16, text: Text<'_>) -> Event<'_> {
-    Event::Failed { status, error: Object::default(), text: Some(text) }
-}
-
-/// What of a text is shown to a client.
-fn shown(text: &str, status: u16) -> Text<'static> {
-    if text.is_empty() {
-        return format!("the provider answered with status {status}").into();
-    }
-    text.chars().take(MOST_ERROR_TEXT).collect::<String>().into()
+    is_error.then(|| failure::of(None, serde_json::from_str(json).unwrap_or_default()))
 }

@@ -1,9 +1,10 @@
 //! A client's request.
 
+mod tools;
+
 use crate::translate::Error;
 use crate::translate::neutral::{
-    Choice, Effort, Format, Part, PartKind, Place, Reasoning, Request, Role, Setting, Source, Text, Tool,
-    Turn, Want,
+    Effort, Format, Part, PartKind, Place, Reasoning, Request, Role, Setting, Source, Text, Turn, Want,
 };
 use crate::translate::raw::{self, Object};
 use serde_json::value::RawValue;
@@ -28,8 +29,8 @@ fn plain<'a>() -> [(&'static str, AsksForNothing, Means<'a>); 20] {
         ("modalities", is_text_only, Want::Modalities),
         ("web_search_options", |_| false, Want::WebSearch),
         ("store", |value| value.get() == "false", Want::Store),
-        ("prompt_cache_key", |_| false, Want::CacheHint),
-        ("prompt_cache_retention", |_| false, Want::CacheHint),
+        ("prompt_cache_key", |_| false, |_| Want::CacheHint),
+        ("prompt_cache_retention", |_| false, |_| Want::CacheHint),
         ("audio", |_| false, |_| Want::Own { what: "it gives no audio" }),
         ("functions", is_empty, |_| Want::Own { what: "use tools" }),
         (
@@ -38,9 +39,17 @@ fn plain<'a>() -> [(&'static str, AsksForNothing, Means<'a>); 20] {
             |_| Want::Own { what: "use tool_choice" },
         ),
         ("moderation", |_| false, |_| Want::Own { what: "its API has no such field" }),
-        ("verbosity", |value| value.get() == "\"medium\"", |value| Want::Verbosity(Text::Json(value))),
-        ("service_tier", |value| value.get() == "\"auto\"", |value| Want::Tier(Text::Json(value))),
-        ("top_logprobs", |_| true, |_| Want::OwnLabel),
+        (
+            "verbosity",
+            |value| value.get() == "\"medium\"",
+            |value| Text::read(value).map_or(Want::OwnLabel, Want::Verbosity),
+        ),
+        (
+            "service_tier",
+            |value| value.get() == "\"auto\"",
+            |value| Text::read(value).map_or(Want::OwnLabel, Want::Tier),
+        ),
+        ("top_logprobs", is_zero, |_| Want::Own { what: "it needs logprobs" }),
     ]
 }
 
@@ -60,12 +69,12 @@ pub(in crate::translate) fn read(body: &[u8]) -> Result<Request<'_>, Error> {
     request.include_usage = options.take("include_usage").is_some_and(|value| value.get() == "true");
     request.settings = settings(&mut fields)?;
     if let Some(tools) = fields.take("tools") {
-        request.tools = read_tools(tools)?;
-    }
-    if let Some(choice) = fields.take("tool_choice") {
-        request.choice = Some(read_choice(choice)?);
+        request.tools = tools::read(tools)?;
     }
     request.parallel_calls = raw::flag(&mut fields, "parallel_tool_calls")?;
+    if let Some(choice) = fields.take("tool_choice") {
+        request.choice = tools::read_choice(choice, &mut request)?;
+    }
     let Some(messages) = fields.take("messages").and_then(raw::array) else {
         return Err(Error::invalid("messages", "an array is expected"));
     };
@@ -108,7 +117,10 @@ fn settings<'a>(fields: &mut Object<'a>) -> Result<Vec<Setting<'a>>, Error> {
         }
     }
     if let Some(format) = fields.take("response_format") {
-        settings.extend(read_format(format)?.map(|want| Setting { path: "response_format", want }));
+        let want = read_format(format)?;
+        let is_format = matches!(want, Some(Want::Format(_)));
+        let path = if is_format { "response_format" } else { "response_format.type" };
+        settings.extend(want.map(|want| Setting { path, want }));
     }
     if let Some(effort) = fields.take("reasoning_effort").and_then(raw::string) {
         let off = effort == "none";
@@ -168,7 +180,8 @@ fn turn(number: usize, message: &RawValue) -> Result<Turn<'_>, Error> {
     let Some(role) = message.take("role").and_then(raw::string) else {
         return Err(Error::invalid(place.field("role"), "a string is expected"));
     };
-    let name = message.take("name").and_then(Text::read);
+    // That of a tool's message is the tool's, which the call has too.
+    let name = message.take("name").and_then(Text::read).filter(|_| role != "tool");
     let (role, parts) = match role.as_ref() {
         "system" | "developer" => (Role::System, need_content(&mut message, place)?),
         "user" => (Role::User, need_content(&mut message, place)?),
@@ -196,7 +209,7 @@ fn assistant<'a>(message: &mut Object<'a>, place: Place) -> Result<Vec<Part<'a>>
     message.remove(&["annotations", "citations"]);
     for name in ["audio", "function_call"] {
         if message.take(name).is_some() {
-            parts.push(new(PartKind::Own { what: Cow::Borrowed(name) }, place));
+            parts.push(new(PartKind::Own { what: Cow::Borrowed(name) }, Place { inside: name, ..place }));
         }
     }
     if let Some(content) = message.take("content") {
@@ -237,11 +250,14 @@ fn thinking<'a>(message: &mut Object<'a>, place: Place) -> Result<Vec<Part<'a>>,
     for name in ["reasoning_content", "reasoning"] {
         let text = message.take(name).and_then(Text::read).filter(|text| !text.is_empty());
         if let Some(text) = text.filter(|_| parts.is_empty()) {
-            let place = Place { parts: name, ..place };
+            let place = Place { inside: name, ..place };
             parts.push(new(PartKind::Thinking { text, signature: None }, place));
         }
     }
-    message.take("reasoning_details");
+    if message.take("reasoning_details").is_some() && parts.is_empty() {
+        let place = Place { inside: "reasoning_details", ..place };
+        parts.push(new(PartKind::Thinking { text: "".into(), signature: None }, place));
+    }
     Ok(parts)
 }
 
@@ -251,7 +267,7 @@ fn read_call(value: &RawValue, place: Place) -> Result<Part<'_>, Error> {
     };
     let kind = call.take("type").and_then(raw::string);
     if let Some(kind) = kind.filter(|kind| kind != "function") {
-        return Ok(new(PartKind::Own { what: kind }, place));
+        return Err(Error::unsupported(place.field(&kind), "only function calls are"));
     }
     let Some(id) = call.take("id").and_then(Text::read) else {
         return Err(Error::invalid(place.field("id"), "a string is expected"));
@@ -293,7 +309,8 @@ fn result<'a>(message: &mut Object<'a>, place: Place) -> Result<Part<'a>, Error>
     // On a tool's message it marks the result, not the text within.
     let cache = message.take("cache_control");
     let parts = need_content(message, place)?;
-    Ok(Part { kind: PartKind::Result { id, parts, is_error: false }, place, cache, rest: Object::default() })
+    let rest = std::mem::take(message);
+    Ok(Part { kind: PartKind::Result { id, parts, is_error: false }, place, cache, rest })
 }
 
 fn need_content<'a>(message: &mut Object<'a>, place: Place) -> Result<Vec<Part<'a>>, Error> {
@@ -330,6 +347,7 @@ fn part(value: &RawValue, place: Place) -> Result<Part<'_>, Error> {
     };
     let missing = |field: &str| Error::invalid(place.field(field), "a string is expected");
     let cache = fields.take("cache_control");
+    let mut inside = "";
     let kind = match kind.as_ref() {
         "text" => PartKind::Text(fields.take("text").and_then(Text::read).ok_or_else(|| missing("text"))?),
         "refusal" => {
@@ -339,12 +357,14 @@ fn part(value: &RawValue, place: Place) -> Result<Part<'_>, Error> {
             let mut image = fields.take("image_url").and_then(Object::open).unwrap_or_default();
             let url = image.take("url").and_then(Text::read).ok_or_else(|| missing("image_url.url"))?;
             let detail = image.take("detail").and_then(Text::read).filter(|detail| detail.decode() != "auto");
+            inside = "image_url.url";
             PartKind::Image { source: source(url), detail }
         }
         "input_audio" => {
             let mut audio = fields.take("input_audio").and_then(Object::open).unwrap_or_default();
             let mut text = |name: &str| audio.take(name).and_then(Text::read);
             let (format, data) = (text("format"), text("data"));
+            inside = "input_audio";
             PartKind::Audio {
                 format: format.ok_or_else(|| missing("input_audio.format"))?,
                 data: data.ok_or_else(|| missing("input_audio.data"))?,
@@ -354,16 +374,17 @@ fn part(value: &RawValue, place: Place) -> Result<Part<'_>, Error> {
             let mut file = fields.take("file").and_then(Object::open).unwrap_or_default();
             let mut text = |name: &str| file.take(name).and_then(Text::read);
             let (title, data, id) = (text("filename"), text("file_data"), text("file_id"));
-            let source = match (data, id) {
-                (Some(data), _) => source(data),
-                (None, Some(id)) => Source::File(id),
+            let source;
+            (source, inside) = match (data, id) {
+                (Some(data), _) => (self::source(data), "file.file_data"),
+                (None, Some(id)) => (Source::File(id), "file.file_id"),
                 (None, None) => return Err(missing("file.file_data")),
             };
             PartKind::Document { source, title }
         }
         _ => PartKind::Unknown(value),
     };
-    Ok(Part { kind, place, cache, rest: fields })
+    Ok(Part { kind, place: Place { inside, ..place }, cache, rest: fields })
 }
 
 /// The bytes of a data URL, or the URL.
@@ -396,73 +417,6 @@ fn data_url(url: Cow<'_, str>) -> Option<(String, Cow<'_, str>)> {
         Cow::Owned(url) => Cow::Owned(url.get(comma + 1..)?.to_owned()),
     };
     Some((media_type, data))
-}
-
-fn read_tools(tools: &RawValue) -> Result<Vec<Tool<'_>>, Error> {
-    let Some(list) = raw::array(tools) else { return Err(Error::invalid("tools", "an array is expected")) };
-    list.into_iter().enumerate().map(|(number, tool)| read_tool(number, tool)).collect()
-}
-
-fn read_tool(number: usize, value: &RawValue) -> Result<Tool<'_>, Error> {
-    let path = |field: &str| format!("tools[{number}]{field}");
-    let Some(mut tool) = Object::open(value) else {
-        return Err(Error::invalid(path(""), "an object is expected"));
-    };
-    let Some(function) = tool.take("function") else {
-        let kind = tool.take("type").and_then(raw::string).unwrap_or(Cow::Borrowed("tool"));
-        return Ok(Tool::Hosted { kind, value });
-    };
-    tool.take("type");
-    let cache = tool.take("cache_control");
-    let mut function = Object::open(function).unwrap_or_default();
-    let Some(name) = function.take("name").and_then(Text::read) else {
-        return Err(Error::invalid(path(".function.name"), "a string is expected"));
-    };
-    let description = function.take("description").and_then(Text::read);
-    let schema = function.take("parameters");
-    if schema.is_some_and(|schema| !schema.get().starts_with('{')) {
-        return Err(Error::invalid(path(".function.parameters"), "an object is expected"));
-    }
-    let strict = function.take("strict").map(|strict| strict.get() == "true");
-    let mut rest = function.into_fields();
-    rest.append(&mut tool.into_fields());
-    Ok(Tool::Function { name, description, schema, strict, cache, rest: Object::from_fields(rest) })
-}
-
-fn read_choice(value: &RawValue) -> Result<Choice<'_>, Error> {
-    if let Some(word) = raw::string(value) {
-        return match word.as_ref() {
-            "none" => Ok(Choice::None),
-            "auto" => Ok(Choice::Auto),
-            "required" => Ok(Choice::Any),
-            _ => Err(Error::invalid("tool_choice", "one of none, auto and required is expected")),
-        };
-    }
-    let mut object = Object::open(value).unwrap_or_default();
-    match object.take("type").and_then(raw::string).as_deref() {
-        Some("function") => {
-            let mut function = object.take("function").and_then(Object::open).unwrap_or_default();
-            let name = function.take("name").and_then(Text::read);
-            let missing = || Error::invalid("tool_choice.function.name", "a string is expected");
-            Ok(Choice::Tool(name.ok_or_else(missing)?))
-        }
-        Some("allowed_tools") => {
-            let mut allowed = object.take("allowed_tools").and_then(Object::open).unwrap_or_default();
-            let required = allowed.take("mode").is_some_and(|mode| mode.get() == "\"required\"");
-            let tools = allowed.take("tools").and_then(raw::array).unwrap_or_default();
-            let name = |tool| {
-                let mut tool = Object::open(tool)?;
-                let mut function = tool.take("function").and_then(Object::open)?;
-                Text::read(function.take("name")?)
-            };
-            let names: Option<Vec<_>> = tools.into_iter().map(name).collect();
-            let missing =
-                || Error::unsupported("tool_choice.allowed_tools.tools", "functions can be chosen from");
-            Ok(Choice::Of { names: names.ok_or_else(missing)?, required })
-        }
-        Some("custom") => Err(Error::unsupported("tool_choice.custom", "one function or all can be chosen")),
-        _ => Err(Error::invalid("tool_choice", "a string or an object with a type is expected")),
-    }
 }
 
 fn is_empty(value: &RawValue) -> bool {

@@ -1,15 +1,15 @@
 //! An answer for a client.
 
+mod whole;
+
 use crate::Dialect;
 use crate::error::{ClientError, ErrorKind};
-use crate::translate::AnswerOptions;
-use crate::translate::neutral::{Event, Stop, Text, WriteAnswer};
+use crate::translate::neutral::{Event, Stop, Text, Used, WriteAnswer};
 use crate::translate::raw::{self, Object};
-use crate::usage::Usage;
+use crate::translate::{AnswerOptions, failure};
+use serde_json::value::RawValue;
 use std::collections::BTreeMap;
-
-/// What a stream is told with where its provider does not say how it failed.
-const STREAM_FAILED: u16 = 500;
+use whole::Whole;
 
 /// What writes the form that the client has asked for.
 pub(in crate::translate) fn writer(options: &AnswerOptions) -> Box<dyn WriteAnswer> {
@@ -28,7 +28,8 @@ struct Stream {
     head: Vec<u8>,
     /// Choices that have said something, and what is numbered in them.
     choices: BTreeMap<u32, Numbers>,
-    usage: Option<Usage>,
+    /// As JSON; empty until there is some.
+    usage: Vec<u8>,
     ended: bool,
 }
 
@@ -47,7 +48,7 @@ impl Stream {
     fn new(options: AnswerOptions) -> Self {
         let mut head = b"data: {".to_vec();
         write_head(&mut head, None, None, "chat.completion.chunk", &options);
-        Self { options, head, choices: BTreeMap::new(), usage: None, ended: false }
+        Self { options, head, choices: BTreeMap::new(), usage: Vec::new(), ended: false }
     }
 
     /// Writes a chunk around a delta, given as the inside of a JSON object.
@@ -81,10 +82,11 @@ impl Stream {
     }
 
     fn text(&mut self, choice: u32, field: &str, text: &Text<'_>, out: &mut Vec<u8>) {
+        let numbers = self.choice(choice, out);
         if text.is_empty() {
             return;
         }
-        self.choice(choice, out).thinking = None;
+        numbers.thinking = None;
         self.chunk(choice, out, |out| {
             raw::write_string(out, field);
             out.push(b':');
@@ -94,11 +96,9 @@ impl Stream {
 
     /// Writes a piece of a block of thinking. Clients that gather pieces by their number have the whole block, to be sent back.
     fn thinking(&mut self, choice: u32, kind: &str, field: &str, text: &Text<'_>, out: &mut Vec<u8>) {
-        if text.is_empty() {
-            return;
-        }
         let numbers = self.choice(choice, out);
         let (block, begins) = match numbers.thinking {
+            Some(_) if text.is_empty() => return,
             Some(block) if kind == "thinking" => (block, false),
             _ => {
                 numbers.thinking_blocks += 1;
@@ -108,7 +108,7 @@ impl Stream {
         // What follows a signature needs another.
         numbers.thinking = Some(block).filter(|_| field == "thinking");
         self.chunk(choice, out, |out| {
-            if field == "thinking" {
+            if field == "thinking" && !text.is_empty() {
                 out.extend_from_slice(br#""reasoning_content":"#);
                 text.write(out);
                 out.push(b',');
@@ -170,10 +170,10 @@ impl Stream {
 
     fn end(&mut self, out: &mut Vec<u8>) {
         self.ended = true;
-        if let Some(usage) = self.usage.as_ref().filter(|_| self.options.include_usage) {
+        if !self.usage.is_empty() {
             out.extend_from_slice(&self.head);
             out.extend_from_slice(br#","choices":[],"usage":"#);
-            write_usage(out, usage);
+            out.extend_from_slice(&self.usage);
             out.extend_from_slice(b"}\n\n");
         }
         out.extend_from_slice(b"data: [DONE]\n\n");
@@ -186,7 +186,7 @@ impl WriteAnswer for Stream {
             return;
         }
         match event {
-            Event::Start { id, model } => {
+            Event::Start { id, model, rest: _ } => {
                 self.head = b"data: {".to_vec();
                 write_head(
                     &mut self.head,
@@ -228,217 +228,22 @@ impl WriteAnswer for Stream {
                 self.end_chunk(out);
             }
             Event::Stop { choice, stop, sequence } => self.stop(choice, stop, sequence.as_ref(), out),
-            Event::Usage(usage) => self.usage = Some(usage),
+            Event::Usage(used) => {
+                self.usage.clear();
+                if self.options.include_usage {
+                    write_usage(&mut self.usage, used);
+                }
+            }
             Event::Tier(tier) => write_tier(&mut self.head, &tier),
-            Event::Failed { status, error, text } => {
+            Event::Failed { status, error, text, rest } => {
                 self.ended = true;
-                let status = if status < 400 { STREAM_FAILED } else { status };
                 out.extend_from_slice(b"data: ");
-                write_failure(out, status, error, text);
+                write_failure(out, failure::status(status), error, text, rest);
                 out.extend_from_slice(b"\n\n");
             }
             Event::End => self.end(out),
         }
     }
-}
-
-/// Writes a plain answer.
-#[derive(Debug)]
-struct Whole {
-    options: AnswerOptions,
-    head: Vec<u8>,
-    choices: BTreeMap<u32, Message>,
-    usage: Option<Usage>,
-    tier: Option<String>,
-}
-
-/// What one choice says. Texts are the insides of JSON strings, lists those of JSON arrays.
-#[derive(Debug, Default)]
-struct Message {
-    text: Vec<u8>,
-    refusal: Vec<u8>,
-    reasoning: Vec<u8>,
-    thinking_blocks: Vec<Vec<u8>>,
-    /// The last block of thinking, which may still grow.
-    thinking: Option<(Vec<u8>, Vec<u8>)>,
-    calls: BTreeMap<u32, Call>,
-    citations: Vec<u8>,
-    logprobs: Vec<u8>,
-    stop: Option<(Stop, Option<String>)>,
-}
-
-#[derive(Debug)]
-struct Call {
-    id: String,
-    name: String,
-    json: String,
-}
-
-impl Whole {
-    fn new(options: AnswerOptions) -> Self {
-        Self { options, head: Vec::new(), choices: BTreeMap::new(), usage: None, tier: None }
-    }
-
-    fn choice(&mut self, choice: u32) -> &mut Message {
-        self.choices.entry(choice).or_default()
-    }
-
-    fn write(&mut self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.head);
-        out.extend_from_slice(br#","choices":["#);
-        for (at, (number, message)) in self.choices.iter_mut().enumerate() {
-            if at > 0 {
-                out.push(b',');
-            }
-            out.extend_from_slice(format!(r#"{{"index":{number},"message":"#).as_bytes());
-            message.write(out);
-            out.extend_from_slice(br#","logprobs":"#);
-            out.extend_from_slice(if message.logprobs.is_empty() { b"null" } else { &message.logprobs });
-            out.push(b',');
-            let (stop, sequence) = message.stop.take().unwrap_or((Stop::End, None));
-            let sequence = sequence.as_deref().map(Text::from);
-            write_stop(out, stop, sequence.as_ref(), !message.calls.is_empty());
-            out.push(b'}');
-        }
-        out.push(b']');
-        if let Some(tier) = &self.tier {
-            write_tier(out, &tier.as_str().into());
-        }
-        if let Some(usage) = &self.usage {
-            out.extend_from_slice(br#","usage":"#);
-            write_usage(out, usage);
-        }
-        out.push(b'}');
-    }
-}
-
-impl Message {
-    fn close_thinking(&mut self) {
-        if let Some((text, signature)) = self.thinking.take() {
-            let mut block = br#"{"type":"thinking","thinking":""#.to_vec();
-            block.extend_from_slice(&text);
-            block.push(b'"');
-            if !signature.is_empty() {
-                block.extend_from_slice(br#","signature":""#);
-                block.extend_from_slice(&signature);
-                block.push(b'"');
-            }
-            block.push(b'}');
-            self.thinking_blocks.push(block);
-        }
-    }
-
-    fn write(&mut self, out: &mut Vec<u8>) {
-        self.close_thinking();
-        out.extend_from_slice(br#"{"role":"assistant","content":"#);
-        if self.text.is_empty() && (!self.calls.is_empty() || !self.refusal.is_empty()) {
-            out.extend_from_slice(b"null");
-        } else {
-            quoted(out, &self.text);
-        }
-        out.extend_from_slice(br#","refusal":"#);
-        if self.refusal.is_empty() {
-            out.extend_from_slice(b"null");
-        } else {
-            quoted(out, &self.refusal);
-        }
-        if !self.reasoning.is_empty() {
-            out.extend_from_slice(br#","reasoning_content":"#);
-            quoted(out, &self.reasoning);
-        }
-        if !self.thinking_blocks.is_empty() {
-            out.extend_from_slice(br#","thinking_blocks":["#);
-            out.extend_from_slice(&self.thinking_blocks.join(&b','));
-            out.push(b']');
-        }
-        for (at, call) in self.calls.values().enumerate() {
-            out.extend_from_slice(if at == 0 { br#","tool_calls":["#.as_slice() } else { b"," });
-            out.push(b'{');
-            raw::write_field(out, "id", &call.id);
-            out.extend_from_slice(br#","type":"function","function":{"#);
-            raw::write_field(out, "name", &call.name);
-            out.push(b',');
-            raw::write_field(out, "arguments", if call.json.is_empty() { "{}" } else { &call.json });
-            out.extend_from_slice(b"}}");
-        }
-        if !self.calls.is_empty() {
-            out.push(b']');
-        }
-        if !self.citations.is_empty() {
-            out.extend_from_slice(br#","citations":["#);
-            out.extend_from_slice(&self.citations);
-            out.push(b']');
-        }
-        out.push(b'}');
-    }
-}
-
-impl WriteAnswer for Whole {
-    fn event(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
-        match event {
-            Event::Start { id, model } => {
-                self.head = b"{".to_vec();
-                write_head(&mut self.head, id.as_ref(), model.as_ref(), "chat.completion", &self.options);
-            }
-            Event::Text { choice, text } => text.write_inside(&mut self.choice(choice).text),
-            Event::Refusal { choice, text } => text.write_inside(&mut self.choice(choice).refusal),
-            Event::Thinking { choice, text } => {
-                let message = self.choice(choice);
-                text.write_inside(&mut message.reasoning);
-                if message.thinking.as_ref().is_some_and(|(_, signature)| !signature.is_empty()) {
-                    message.close_thinking();
-                }
-                text.write_inside(&mut message.thinking.get_or_insert_default().0);
-            }
-            Event::Signature { choice, signature } => {
-                signature.write_inside(&mut self.choice(choice).thinking.get_or_insert_default().1);
-            }
-            Event::SealedThinking { choice, data } => {
-                let message = self.choice(choice);
-                message.close_thinking();
-                let mut block = br#"{"type":"redacted_thinking","data":"#.to_vec();
-                data.write(&mut block);
-                block.push(b'}');
-                message.thinking_blocks.push(block);
-            }
-            Event::Call { choice, call, id, name } => {
-                let (id, name) = (id.decode().into_owned(), name.decode().into_owned());
-                self.choice(choice).calls.insert(call, Call { id, name, json: String::new() });
-            }
-            Event::Arguments { choice, call, json } => {
-                if let Some(call) = self.choice(choice).calls.get_mut(&call) {
-                    call.json.push_str(&json.decode());
-                }
-            }
-            Event::Citation { choice, citation } => {
-                let citations = &mut self.choice(choice).citations;
-                if !citations.is_empty() {
-                    citations.push(b',');
-                }
-                raw::write_raw(citations, citation);
-            }
-            Event::Logprobs { choice, logprobs } => {
-                self.choice(choice).logprobs = logprobs.get().as_bytes().to_vec();
-            }
-            Event::Stop { choice, stop, sequence } => {
-                self.choice(choice).stop = Some((stop, sequence.map(|text| text.decode().into_owned())));
-            }
-            Event::Usage(usage) => self.usage = Some(usage),
-            Event::Tier(tier) => self.tier = Some(tier.decode().into_owned()),
-            Event::Failed { status, error, text } => write_failure(out, status, error, text),
-            Event::End => {
-                if !self.head.is_empty() {
-                    self.write(out);
-                }
-            }
-        }
-    }
-}
-
-fn quoted(out: &mut Vec<u8>, inside: &[u8]) {
-    out.push(b'"');
-    out.extend_from_slice(inside);
-    out.push(b'"');
 }
 
 /// The fields that an answer and each chunk of one begin with.
@@ -485,48 +290,77 @@ fn write_stop(out: &mut Vec<u8>, stop: Stop, sequence: Option<&Text<'_>>, any_ca
     }
 }
 
-/// OpenAI's totals hold their parts.
-fn write_usage(out: &mut Vec<u8>, usage: &Usage) {
-    let (input, output) = (usage.total_input(), usage.total_output());
-    let written = usage.cache_write.saturating_add(usage.cache_write_1h);
-    let usage = serde_json::json!({
-        "prompt_tokens": input,
-        "completion_tokens": output,
-        "total_tokens": input.saturating_add(output),
-        "prompt_tokens_details": details(
-            ("cached_tokens", usage.cache_read),
-            &[
-                ("cache_creation_tokens", written),
-                ("audio_tokens", usage.audio_input),
-                ("image_tokens", usage.image_input),
-            ],
-        ),
-        "completion_tokens_details": details(
-            ("reasoning_tokens", usage.reasoning),
-            &[("audio_tokens", usage.audio_output), ("image_tokens", usage.image_output)],
-        ),
-    });
-    out.extend_from_slice(usage.to_string().as_bytes());
+/// OpenAI's totals hold their parts. What only the provider counts keeps its name.
+fn write_usage(out: &mut Vec<u8>, used: Used<'_>) {
+    let Used { tokens, counts_reasoning, counts_cache_writes, cache_creation, mut rest } = used;
+    let (input, output) = (tokens.total_input(), tokens.total_output());
+    let written = tokens.cache_write.saturating_add(tokens.cache_write_1h);
+    let total = input.saturating_add(output);
+    out.extend_from_slice(
+        format!(r#"{{"prompt_tokens":{input},"completion_tokens":{output},"total_tokens":{total}"#)
+            .as_bytes(),
+    );
+    write_details(
+        out,
+        "prompt_tokens_details",
+        [
+            ("cached_tokens", tokens.cache_read, true),
+            ("cache_creation_tokens", written, counts_cache_writes),
+            ("audio_tokens", tokens.audio_input, false),
+            ("image_tokens", tokens.image_input, false),
+        ],
+        cache_creation,
+    );
+    write_details(
+        out,
+        "completion_tokens_details",
+        [
+            ("reasoning_tokens", tokens.reasoning, counts_reasoning),
+            ("audio_tokens", tokens.audio_output, false),
+            ("image_tokens", tokens.image_output, false),
+        ],
+        None,
+    );
+    rest.remove(&[
+        "prompt_tokens",
+        "completion_tokens",
+        "total_tokens",
+        "prompt_tokens_details",
+        "completion_tokens_details",
+    ]);
+    rest.write_rest(out);
+    out.push(b'}');
 }
 
-/// The first counter always, the others where there is something to count.
-fn details(first: (&str, u64), others: &[(&str, u64)]) -> serde_json::Value {
-    let others = others.iter().filter(|(_, tokens)| *tokens > 0);
-    std::iter::once(&first)
-        .chain(others)
-        .map(|(name, tokens)| ((*name).to_owned(), (*tokens).into()))
-        .collect::<serde_json::Map<_, _>>()
-        .into()
+/// Writes the counters that count something, or that are named whatever they count.
+fn write_details<const N: usize>(
+    out: &mut Vec<u8>,
+    name: &str,
+    counters: [(&str, u64, bool); N],
+    cache_creation: Option<&RawValue>,
+) {
+    let counters = counters.into_iter().filter(|(_, tokens, always)| *always || *tokens > 0);
+    let mut inside: Vec<String> = counters.map(|(name, tokens, _)| format!("\"{name}\":{tokens}")).collect();
+    // For how long the written tokens are kept, which decides their price.
+    inside.extend(cache_creation.map(|creation| format!("\"cache_creation\":{}", creation.get())));
+    if !inside.is_empty() {
+        out.extend_from_slice(format!(",\"{name}\":{{{}}}", inside.join(",")).as_bytes());
+    }
 }
 
 /// Writes this API's envelope around what the provider says of its failure.
-fn write_failure(out: &mut Vec<u8>, status: u16, mut error: Object<'_>, text: Option<Text<'_>>) {
-    let kind = ErrorKind::from_status(status);
+fn write_failure(
+    out: &mut Vec<u8>,
+    status: u16,
+    mut error: Object<'_>,
+    text: Option<Text<'_>>,
+    mut rest: Object<'_>,
+) {
     let message = error.take("message").filter(|message| raw::is_string(message));
     let Some(message) = message else {
-        let text = text.map(|text| text.decode().trim().to_owned()).filter(|text| !text.is_empty());
-        let text = text.unwrap_or_else(|| format!("the provider answered with status {status}"));
-        let error = ClientError::new(kind, "provider_error", text);
+        let text = text.map(|text| text.decode().trim().to_owned()).unwrap_or_default();
+        let kind = ErrorKind::from_status(status);
+        let error = ClientError::new(kind, "provider_error", failure::message(status, text));
         return out.extend_from_slice(error.body(Dialect::OpenAi).as_bytes());
     };
     let own_type = error.take("type").or_else(|| error.take("status")).filter(|kind| raw::is_string(kind));
@@ -541,8 +375,11 @@ fn write_failure(out: &mut Vec<u8>, status: u16, mut error: Object<'_>, text: Op
         out.push(b',');
         raw::write_string(out, name);
         out.push(b':');
-        out.extend_from_slice(error.take(name).map_or("null", serde_json::value::RawValue::get).as_bytes());
+        out.extend_from_slice(error.take(name).map_or("null", RawValue::get).as_bytes());
     }
     error.write_rest(out);
-    out.extend_from_slice(b"}}");
+    out.push(b'}');
+    rest.remove(&["error"]);
+    rest.write_rest(out);
+    out.push(b'}');
 }

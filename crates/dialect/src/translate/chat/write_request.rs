@@ -5,13 +5,13 @@ mod turns;
 #[cfg(test)]
 mod tests;
 
-use crate::translate::neutral::{Choice, Effort, Format, Reasoning, Request, Setting, Text, Tool, Want};
-use crate::translate::raw::{self, Object};
-use crate::translate::{self, Error, Options, Report};
+use crate::translate::fields::Fields;
+use crate::translate::neutral::{
+    Choice, Effort, Format, NO_PARAMETERS, Reasoning, Request, Setting, Text, Tool, Want,
+};
+use crate::translate::raw::{self, Object, write_list};
+use crate::translate::{self, Error, Options, Remarks, Report};
 use serde_json::value::RawValue;
-
-/// The schema of a tool that takes nothing.
-const NO_PARAMETERS: &str = r#"{"type":"object","properties":{}}"#;
 
 /// The output limit.
 const CAP: &str = "max_completion_tokens";
@@ -35,13 +35,9 @@ pub(in crate::translate) fn write(
 ) -> Result<translate::Request, Error> {
     let Request { model, stream, include_usage, turns, tools, choice, parallel_calls, settings, rest } =
         request;
-    let model = match (options.model, model) {
-        ("", Some(model)) => model,
-        ("", None) => return Err(Error::invalid("model", "a string is expected")),
-        (model, _) => model.into(),
-    };
-    let mut remarks = Remarks::new(options);
-    let mut body = Body::default();
+    let model = options.model(model)?;
+    let mut remarks = Remarks::new(options.unsupported);
+    let mut body = Fields::default();
     body.text("model", &model);
     if stream {
         body.json("stream", "true");
@@ -54,114 +50,35 @@ pub(in crate::translate) fn write(
     body.begin("messages");
     turns::write(turns, &mut remarks, &mut body.out)?;
     let Remarks { mut report, .. } = remarks;
-    let body = body.finish(rest, &mut report);
+    let body = finish(body, rest, &mut report);
     Ok(translate::Request { body, dropped: report.into_dropped(), stream, include_usage })
 }
 
-/// The report, and what it needs to be told once only.
-#[derive(Debug)]
-struct Remarks {
-    report: Report,
-    has_cache_mark: bool,
-    has_thinking: bool,
-}
-
-impl Remarks {
-    fn new(options: &Options<'_>) -> Self {
-        Self { report: Report::new(options.unsupported), has_cache_mark: false, has_thinking: false }
+/// Adds the fields that the client's dialect does not define, but for those that would say anew or otherwise what is written.
+fn finish(body: Fields, mut rest: Object<'_>, report: &mut Report) -> Vec<u8> {
+    let Fields { mut out, mut names } = body;
+    names.extend(["stream", "stream_options"]);
+    if [CAP, OLDER_CAP].iter().any(|cap| names.contains(cap)) {
+        names.extend([CAP, OLDER_CAP]);
     }
-
-    /// A mark for the prompt cache is left out: the provider caches by itself.
-    fn cache_mark(&mut self, path: impl FnOnce() -> String) {
-        if !std::mem::replace(&mut self.has_cache_mark, true) {
-            self.report.left_out(path());
+    if names.contains(&"tools") {
+        names.extend(["functions", "function_call"]);
+    }
+    for name in names {
+        if rest.take(name).is_some() {
+            report.left_out(name);
         }
     }
-
-    /// Thinking is left out: the provider refuses it, and what another model thought is of no use to this
-    /// one.
-    fn thinking(&mut self, path: impl FnOnce() -> String) {
-        if !std::mem::replace(&mut self.has_thinking, true) {
-            self.report.left_out(path());
-        }
-    }
-}
-
-/// The fields of the body, each of which is written once.
-#[derive(Debug, Default)]
-struct Body {
-    out: Vec<u8>,
-    names: Vec<&'static str>,
-}
-
-impl Body {
-    /// Writes the name of a field, to be followed by its value. False: it is there already.
-    fn begin(&mut self, name: &'static str) -> bool {
-        if self.names.contains(&name) {
-            return false;
-        }
-        self.out.push(if self.names.is_empty() { b'{' } else { b',' });
-        raw::write_string(&mut self.out, name);
-        self.out.push(b':');
-        self.names.push(name);
-        true
-    }
-
-    fn json(&mut self, name: &'static str, json: &str) -> bool {
-        let is_new = self.begin(name);
-        if is_new {
-            self.out.extend_from_slice(json.as_bytes());
-        }
-        is_new
-    }
-
-    fn text(&mut self, name: &'static str, text: &Text<'_>) -> bool {
-        let is_new = self.begin(name);
-        if is_new {
-            text.write(&mut self.out);
-        }
-        is_new
-    }
-
-    /// Adds the fields that the client's dialect does not define, but for those that would say anew or
-    /// otherwise what is written.
-    fn finish(mut self, mut rest: Object<'_>, report: &mut Report) -> Vec<u8> {
-        let mut names = std::mem::take(&mut self.names);
-        names.extend(["stream", "stream_options"]);
-        if [CAP, OLDER_CAP].iter().any(|cap| names.contains(cap)) {
-            names.extend([CAP, OLDER_CAP]);
-        }
-        if names.contains(&"tools") {
-            names.extend(["functions", "function_call"]);
-        }
-        for name in names {
-            if rest.take(name).is_some() {
-                report.left_out(name);
-            }
-        }
-        rest.write_rest(&mut self.out);
-        self.out.push(b'}');
-        self.out
-    }
-}
-
-/// Writes what stands between brackets, with commas.
-fn write_list<T>(out: &mut Vec<u8>, list: &[T], mut write: impl FnMut(&mut Vec<u8>, &T)) {
-    out.push(b'[');
-    for (number, item) in list.iter().enumerate() {
-        if number > 0 {
-            out.push(b',');
-        }
-        write(out, item);
-    }
-    out.push(b']');
+    rest.write_rest(&mut out);
+    out.push(b'}');
+    out
 }
 
 fn write_settings(
     settings: Vec<Setting<'_>>,
     model: &str,
     cap: &'static str,
-    body: &mut Body,
+    body: &mut Fields,
     report: &mut Report,
 ) -> Result<(), Error> {
     let is_stored =
@@ -210,15 +127,11 @@ fn write_settings(
                 unsupported.push((path, "its API has no such field"));
                 true
             }
-            Want::Safety(_) => {
-                unsupported.push((path, "its API has no such thresholds"));
-                true
-            }
             Want::Own { what } => {
                 unsupported.push((path, what));
                 true
             }
-            Want::CacheHint(_) | Want::OwnLabel => false,
+            Want::CacheHint | Want::OwnLabel => false,
         };
         if !is_settled {
             report.left_out(path);
@@ -230,7 +143,7 @@ fn write_settings(
     Ok(())
 }
 
-fn write_stops(list: &[Text<'_>], body: &mut Body) -> bool {
+fn write_stops(list: &[Text<'_>], body: &mut Fields) -> bool {
     let is_new = body.begin("stop");
     if is_new {
         write_list(&mut body.out, list, |out, text| text.write(out));
@@ -238,7 +151,7 @@ fn write_stops(list: &[Text<'_>], body: &mut Body) -> bool {
     is_new
 }
 
-fn write_format(format: &Format<'_>, body: &mut Body) -> bool {
+fn write_format(format: &Format<'_>, body: &mut Fields) -> bool {
     let Format::Schema { schema, name, description, strict } = format else {
         return body.json("response_format", r#"{"type":"json_object"}"#);
     };
@@ -268,7 +181,7 @@ fn write_strict(out: &mut Vec<u8>, strict: Option<bool>) {
 }
 
 /// Writes how hard to think. False: it is left out, which is no fault, as it is a wish.
-fn write_effort(reasoning: &Reasoning<'_>, model: &str, body: &mut Body) -> bool {
+fn write_effort(reasoning: &Reasoning<'_>, model: &str, body: &mut Fields) -> bool {
     let model = Model::of(model);
     if reasoning.off {
         return model.takes_no_effort() && body.json("reasoning_effort", r#""none""#);
@@ -341,7 +254,7 @@ fn write_tools(
     tools: Vec<Tool<'_>>,
     choice: Option<Choice<'_>>,
     parallel_calls: Option<bool>,
-    body: &mut Body,
+    body: &mut Fields,
     remarks: &mut Remarks,
 ) -> Result<(), Error> {
     let mut functions = Vec::with_capacity(tools.len());

@@ -11,6 +11,7 @@ mod tests;
 
 use super::signature::{self, Signed};
 use crate::translate::Error;
+use crate::translate::failure::{self, FAILED};
 use crate::translate::neutral::{Event, ReadAnswer, Sink, Stop, Text};
 use crate::translate::raw::{self, Object};
 use crate::usage::GeminiUsage;
@@ -19,17 +20,11 @@ use serde_json::value::RawValue;
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// As much of an error that is not JSON as a client is shown.
-const MOST_ERROR_TEXT: usize = 1000;
-
 /// Choices that are kept track of. The API gives eight at most.
 const MOST_CHOICES: usize = 128;
 
 /// Citations of a choice that are kept track of.
 const MOST_CITATIONS: usize = 1000;
-
-/// The status of a failure that has none.
-const FAILED: u16 = 500;
 
 /// Reads an answer or a stream of one.
 #[derive(Debug, Default)]
@@ -105,7 +100,7 @@ impl ReadAnswer for Reader {
     fn whole(&mut self, body: &[u8], status: u16, to: &mut Sink<'_>) -> Result<(), Error> {
         let body = String::from_utf8_lossy(body);
         if status >= 400 {
-            to(read_error(&body, status));
+            to(failure::read(&body, status));
         } else {
             self.read(&body, true, to)?;
         }
@@ -134,15 +129,18 @@ impl Reader {
             let failure =
                 first_of(json).and_then(|value| Object::open(value)?.take("error")).and_then(Object::open);
             let failure = failure.ok_or_else(|| Error::invalid_answer("a JSON object is expected"))?;
-            self.fail(failed(FAILED, failure), to);
+            self.fail(failure::of(None, failure), to);
             return Ok(());
         }
         let response: Response<'_> = serde_json::from_str(json)
             .map_err(|_| Error::invalid_answer("it is not what the API defines"))?;
         if let Some(error) = response.error {
             let failure = match Object::open(error) {
-                Some(fields) => failed(FAILED, fields),
-                None => failed_with(FAILED, text(Some(error)).unwrap_or_else(|| shown(json, FAILED))),
+                Some(fields) => failure::of(None, fields),
+                None => {
+                    let text = text(Some(error)).unwrap_or_else(|| failure::shown(json, FAILED));
+                    failure::with_text(FAILED, text)
+                }
             };
             self.fail(failure, to);
             return Ok(());
@@ -171,7 +169,7 @@ impl Reader {
         if !std::mem::replace(&mut self.is_started, true) {
             let id = text(response_id);
             self.id = id.as_ref().map(|id| id.decode().into_owned());
-            to(Event::Start { id, model: text(model_version) });
+            to(Event::Start { id, model: text(model_version), rest: Object::default() });
         }
         let mut stops = Vec::new();
         for (place, candidate) in candidates.unwrap_or_default().into_iter().enumerate() {
@@ -188,7 +186,7 @@ impl Reader {
         // Nobody reads what comes after the last stop, so the usage goes first.
         let usage = usage_metadata.and_then(|usage| serde_json::from_str::<GeminiUsage>(usage.get()).ok());
         if let Some(usage) = usage {
-            to(Event::Usage(usage.wire().openai()));
+            to(Event::Usage(usage.wire().openai().into()));
         }
         for (number, reason) in stops {
             self.stop(number, reason.as_deref(), to);
@@ -335,43 +333,9 @@ fn text(value: Option<&RawValue>) -> Option<Text<'_>> {
     Text::read(value?).filter(|text| !text.is_empty())
 }
 
-/// Reads the body of an answer whose status says that it is an error.
-fn read_error(body: &str, status: u16) -> Event<'_> {
-    let body = body.trim();
-    let value = first_of(body).or_else(|| serde_json::from_str(body).ok());
-    let Some(fields) = value.and_then(Object::open) else {
-        return failed_with(status, shown(body, status));
-    };
-    if let Some(error) = fields.get("error").and_then(Object::open) {
-        return failed(status, error);
-    }
-    // Something on the way to it answers in a form of its own.
-    let message = ["error", "message"].into_iter().find_map(|name| text(fields.get(name)));
-    failed_with(status, message.unwrap_or_else(|| shown(body, status)))
-}
-
 /// The first value of a list.
 fn first_of(json: &str) -> Option<&RawValue> {
     serde_json::from_str(json).ok().and_then(raw::array)?.first().copied()
-}
-
-/// A failure by the fields of the error. Where nothing else says the status, they do.
-fn failed(status: u16, error: Object<'_>) -> Event<'_> {
-    let code = error.get("code").and_then(raw::number).filter(|code| (400.0..600.0).contains(code));
-    let status = code.filter(|_| status == FAILED).map_or(status, |code| code as u16);
-    Event::Failed { status, error, text: None }
-}
-
-fn failed_with(status: u16, text: Text<'_>) -> Event<'_> {
-    Event::Failed { status, error: Object::default(), text: Some(text) }
-}
-
-/// What of a text is shown to a client.
-fn shown(text: &str, status: u16) -> Text<'static> {
-    if text.is_empty() {
-        return format!("the provider answered with status {status}").into();
-    }
-    text.chars().take(MOST_ERROR_TEXT).collect::<String>().into()
 }
 
 fn hash(texts: &[&str]) -> u64 {

@@ -9,9 +9,10 @@ mod tools;
 mod tests;
 
 use super::model::Model;
+use crate::translate::fields::Fields;
 use crate::translate::neutral::{Request, Text};
-use crate::translate::raw::{self, Object};
-use crate::translate::{self, Error, Options, Report};
+use crate::translate::raw::{Object, write_list};
+use crate::translate::{self, Error, Options, Remarks, Report};
 
 /// Writes the body of `POST …/models/{model}:generateContent`.
 ///
@@ -27,11 +28,11 @@ pub(in crate::translate) fn write(
         ("", Some(model)) => Model::of(&model.decode()),
         (model, _) => Model::of(model),
     };
-    let mut remarks = Remarks::new(options);
+    let mut remarks = Remarks::new(options.unsupported);
     let mut body = Fields::default();
     contents::write(turns, &model, &mut remarks, &mut body)?;
     tools::write(tools, choice, parallel_calls, &mut remarks, &mut body)?;
-    let config = config::write(settings, &model, &mut remarks.report, &mut body)?;
+    let config = config::write(settings, &model, &mut remarks.report)?;
     let Remarks { mut report, .. } = remarks;
     let body = finish(body, config, rest, &mut report);
     Ok(translate::Request { body, dropped: report.into_dropped(), stream, include_usage })
@@ -42,7 +43,7 @@ fn finish(mut body: Fields, mut config: Fields, mut rest: Object<'_>, report: &m
     for name in ["generationConfig", "generation_config"] {
         if let Some(more) = rest.get(name).and_then(Object::open) {
             rest.take(name);
-            config.add_rest(more, &format!("{name}."), report);
+            add_rest(&mut config, more, &format!("{name}."), report);
         }
     }
     if config.out.len() > 1 {
@@ -50,90 +51,25 @@ fn finish(mut body: Fields, mut config: Fields, mut rest: Object<'_>, report: &m
         body.out.extend_from_slice(&config.out);
         body.out.push(b'}');
     }
-    body.add_rest(rest, "", report);
+    add_rest(&mut body, rest, "", report);
     body.out.push(b'}');
     body.out
 }
 
-/// The report, and what it needs to be told once only.
-#[derive(Debug)]
-struct Remarks {
-    report: Report,
-    has_cache_mark: bool,
-    has_thinking: bool,
-}
-
-impl Remarks {
-    fn new(options: &Options<'_>) -> Self {
-        Self { report: Report::new(options.unsupported), has_cache_mark: false, has_thinking: false }
-    }
-
-    /// A mark for the prompt cache is left out: the provider caches by itself.
-    fn cache_mark(&mut self, path: impl FnOnce() -> String) {
-        if !std::mem::replace(&mut self.has_cache_mark, true) {
-            self.report.left_out(path());
-        }
-    }
-
-    /// Thinking is left out: the provider has no use for what another model thought.
-    fn thinking(&mut self, path: impl FnOnce() -> String) {
-        if !std::mem::replace(&mut self.has_thinking, true) {
-            self.report.left_out(path());
-        }
-    }
-}
-
-/// The fields of an object, each of which is written once. The closing brace is left to the caller.
-#[derive(Debug)]
-struct Fields {
-    out: Vec<u8>,
-    names: Vec<&'static str>,
-}
-
-impl Default for Fields {
-    fn default() -> Self {
-        Self { out: b"{".to_vec(), names: Vec::new() }
-    }
-}
-
-impl Fields {
-    /// Writes the name of a field, to be followed by its value. False: it is there already.
-    fn begin(&mut self, name: &'static str) -> bool {
-        if self.names.contains(&name) {
-            return false;
-        }
-        if self.out.len() > 1 {
-            self.out.push(b',');
-        }
-        raw::write_string(&mut self.out, name);
-        self.out.push(b':');
-        self.names.push(name);
-        true
-    }
-
-    fn json(&mut self, name: &'static str, json: &str) -> bool {
-        let is_new = self.begin(name);
-        if is_new {
-            self.out.extend_from_slice(json.as_bytes());
-        }
-        is_new
-    }
-
-    /// Adds fields of the client's, but for those that would say anew or otherwise what is written. The API takes names in
-    /// both `camelCase` and `snake_case`.
-    fn add_rest(&mut self, mut rest: Object<'_>, path: &str, report: &mut Report) {
-        for name in &self.names {
-            for name in [(*name).to_owned(), snake_case(name)] {
-                if rest.take_entry(&name).is_some() {
-                    report.left_out(format!("{path}{name}"));
-                }
+/// Adds fields of the client's, but for those that would say anew or otherwise what is written. The API takes names in both
+/// `camelCase` and `snake_case`.
+fn add_rest(to: &mut Fields, mut rest: Object<'_>, path: &str, report: &mut Report) {
+    for name in &to.names {
+        for name in [(*name).to_owned(), snake_case(name)] {
+            if rest.take_entry(&name).is_some() {
+                report.left_out(format!("{path}{name}"));
             }
         }
-        let mut fields = Vec::new();
-        rest.write_rest(&mut fields);
-        let fields = if self.out.len() > 1 { fields.as_slice() } else { fields.get(1..).unwrap_or_default() };
-        self.out.extend_from_slice(fields);
     }
+    let mut fields = Vec::new();
+    rest.write_rest(&mut fields);
+    let fields = if to.out.len() > 1 { fields.as_slice() } else { fields.get(1..).unwrap_or_default() };
+    to.out.extend_from_slice(fields);
 }
 
 fn snake_case(name: &str) -> String {
@@ -145,18 +81,6 @@ fn snake_case(name: &str) -> String {
         snake.push(letter.to_ascii_lowercase());
     }
     snake
-}
-
-/// Writes what stands between brackets, with commas.
-fn write_list<T>(out: &mut Vec<u8>, list: &[T], mut write: impl FnMut(&mut Vec<u8>, &T)) {
-    out.push(b'[');
-    for (number, item) in list.iter().enumerate() {
-        if number > 0 {
-            out.push(b',');
-        }
-        write(out, item);
-    }
-    out.push(b']');
 }
 
 fn write_texts(out: &mut Vec<u8>, texts: &[Text<'_>]) {

@@ -390,7 +390,11 @@ mod tests {
             ]
         );
         assert_eq!(request.max_tokens(), Some(9));
-        let reasoning = request.reasoning().unwrap();
+        let reasoning = request.settings.iter().find_map(|setting| match &setting.want {
+            Want::Reasoning(reasoning) => Some(reasoning),
+            _ => None,
+        });
+        let reasoning = reasoning.unwrap();
         assert_eq!((reasoning.budget, reasoning.effort), (Some(2000), Some(Effort::High)));
         let mut rest = Vec::new();
         request.rest.write_rest(&mut rest);

@@ -2,15 +2,12 @@
 
 use crate::Dialect;
 use crate::error::{ClientError, ErrorKind};
-use crate::translate::AnswerOptions;
 use crate::translate::neutral::{Event, Stop, Text, WriteAnswer};
 use crate::translate::raw::{self, Object};
+use crate::translate::{AnswerOptions, failure};
 use crate::usage::Usage;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
-
-/// What a stream is told with where its provider does not say how it failed.
-const STREAM_FAILED: u16 = 500;
 
 /// What writes the form that the client has asked for.
 pub(in crate::translate) fn writer(options: &AnswerOptions) -> Box<dyn WriteAnswer> {
@@ -156,7 +153,7 @@ impl WriteAnswer for Stream {
             return;
         }
         match event {
-            Event::Start { id, model } => self.start(id.as_ref(), model.as_ref(), out),
+            Event::Start { id, model, rest: _ } => self.start(id.as_ref(), model.as_ref(), out),
             Event::Text { choice: 0, text } | Event::Refusal { choice: 0, text } => {
                 self.delta(Kind::Text, "text_delta", "text", &text, out);
             }
@@ -197,11 +194,12 @@ impl WriteAnswer for Stream {
             Event::Stop { choice: 0, stop, sequence } => {
                 self.stop = Some((stop, sequence.map(|text| text.decode().into_owned())));
             }
-            Event::Usage(usage) => self.usage = usage,
-            Event::Failed { status, error, text } => {
+            Event::Usage(used) => self.usage = used.tokens,
+            Event::Failed { status, error, text, rest: _ } => {
                 self.ended = true;
-                let status = if status < 400 { STREAM_FAILED } else { status };
-                out.extend_from_slice(failure(status, error, text).event(Dialect::Anthropic).as_bytes());
+                out.extend_from_slice(
+                    client_error(failure::status(status), error, text).event(Dialect::Anthropic).as_bytes(),
+                );
             }
             Event::End => self.end(out),
             // There is one choice here, and no place for the rest.
@@ -265,6 +263,9 @@ impl Whole {
     }
 
     fn add_text(&mut self, more: &Text<'_>) {
+        if more.is_empty() {
+            return;
+        }
         if let Some(Block::Text { text, .. }) = self.blocks.last_mut() {
             return more.write_inside(text);
         }
@@ -345,7 +346,7 @@ impl Block {
 impl WriteAnswer for Whole {
     fn event(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
         match event {
-            Event::Start { id, model } => {
+            Event::Start { id, model, rest: _ } => {
                 self.head.clear();
                 self.head.push(b'{');
                 write_head(&mut self.head, id.as_ref(), model.as_ref(), &self.options);
@@ -381,9 +382,9 @@ impl WriteAnswer for Whole {
             Event::Stop { choice: 0, stop, sequence } => {
                 self.stop = Some((stop, sequence.map(|text| text.decode().into_owned())));
             }
-            Event::Usage(usage) => self.usage = usage,
-            Event::Failed { status, error, text } => {
-                out.extend_from_slice(failure(status, error, text).body(Dialect::Anthropic).as_bytes());
+            Event::Usage(used) => self.usage = used.tokens,
+            Event::Failed { status, error, text, rest: _ } => {
+                out.extend_from_slice(client_error(status, error, text).body(Dialect::Anthropic).as_bytes());
             }
             Event::End => {
                 if !self.head.is_empty() {
@@ -542,11 +543,10 @@ fn write_usage(out: &mut Vec<u8>, usage: &Usage) {
 }
 
 /// What the provider says of its failure, in the envelope of this API.
-fn failure(status: u16, mut error: Object<'_>, text: Option<Text<'_>>) -> ClientError {
+fn client_error(status: u16, mut error: Object<'_>, text: Option<Text<'_>>) -> ClientError {
     let message = error.take("message").and_then(raw::string).map(std::borrow::Cow::into_owned);
     let message = message.or_else(|| text.map(|text| text.decode().into_owned()));
-    let message = message.filter(|message| !message.trim().is_empty());
-    let message = message.unwrap_or_else(|| format!("the provider answered with status {status}"));
+    let message = failure::message(status, message.unwrap_or_default());
     ClientError::new(ErrorKind::from_status(status), "provider_error", message)
 }
 
@@ -574,7 +574,7 @@ mod tests {
     }
 
     fn start<'a>() -> Event<'a> {
-        Event::Start { id: Some("id".into()), model: Some("m".into()) }
+        Event::Start { id: Some("id".into()), model: Some("m".into()), rest: Object::default() }
     }
 
     fn text(text: &str) -> Event<'_> {
@@ -621,7 +621,7 @@ mod tests {
                 arguments(0, "{\"x\""),
                 arguments(0, ":1}"),
                 stop(Stop::Calls),
-                Event::Usage(usage),
+                Event::Usage(usage.into()),
                 Event::End,
             ]
         };
@@ -724,7 +724,7 @@ mod tests {
     fn a_failure_is_told_in_this_apis_envelope() {
         let failed = |status| {
             let error: &RawValue = serde_json::from_str(r#"{"message":"slow down","code":"x"}"#).unwrap();
-            Event::Failed { status, error: Object::open(error).unwrap(), text: None }
+            failure::of(Some(status), Object::open(error).unwrap())
         };
         let body: Value = serde_json::from_str(&write(false, vec![failed(429)])).unwrap();
         assert_eq!(

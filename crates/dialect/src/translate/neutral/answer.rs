@@ -20,6 +20,11 @@ pub(in crate::translate) trait ReadAnswer: Debug + Send {
     /// # Errors
     /// As above, for this event.
     fn event(&mut self, data: &[u8], to: &mut Sink<'_>) -> Result<(), Error>;
+
+    /// Whether every whole stream says that it is at its end. Of others the end of the last choice is enough.
+    fn always_ends(&self) -> bool {
+        false
+    }
 }
 
 /// Writes an answer for a client. One that writes streams writes bytes for each piece as it comes; one that writes plain answers

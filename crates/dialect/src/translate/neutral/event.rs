@@ -8,13 +8,13 @@ use serde_json::value::RawValue;
 /// One piece of an answer. Pieces of one choice come in the order in which its client reads them.
 #[derive(Debug)]
 pub(in crate::translate) enum Event<'a> {
-    /// The answer begins. Comes first and once.
-    Start { id: Option<Text<'a>>, model: Option<Text<'a>> },
-    /// More of the text that the client shows.
+    /// The answer begins. Comes first and once. `rest`: fields of a plain answer that no dialect but the provider's has.
+    Start { id: Option<Text<'a>>, model: Option<Text<'a>>, rest: Object<'a> },
+    /// More of the text that the client shows. An empty one says that the choice begins.
     Text { choice: u32, text: Text<'a> },
     /// More of the text by which the model refuses.
     Refusal { choice: u32, text: Text<'a> },
-    /// More of what the model thinks.
+    /// More of what the model thinks. An empty one says that it begins to.
     Thinking { choice: u32, text: Text<'a> },
     /// What proves that the thinking before it is the model's own. It is sent back with the next request.
     Signature { choice: u32, signature: Text<'a> },
@@ -31,11 +31,12 @@ pub(in crate::translate) enum Event<'a> {
     /// A choice is at its end.
     Stop { choice: u32, stop: Stop, sequence: Option<Text<'a>> },
     /// What the answer has used so far. Each replaces the one before.
-    Usage(Usage),
+    Usage(Used<'a>),
     /// The service tier that the answer came from, in the provider's words.
     Tier(Text<'a>),
-    /// The provider fails, and says why in the fields of its error; or as a `text`, where that is no JSON.
-    Failed { status: u16, error: Object<'a>, text: Option<Text<'a>> },
+    /// The provider fails, and says why in the fields of its error; or as a `text`, where that is no JSON. `rest`: what stands
+    /// beside the error.
+    Failed { status: u16, error: Object<'a>, text: Option<Text<'a>>, rest: Object<'a> },
     /// The answer is whole. An answer without this was cut.
     End,
 }
@@ -56,6 +57,26 @@ impl Event<'_> {
             | Self::Stop { choice, .. } => Some(*choice),
             Self::Start { .. } | Self::Usage(_) | Self::Tier(_) | Self::Failed { .. } | Self::End => None,
         }
+    }
+}
+
+/// What an answer has used.
+#[derive(Debug, Default)]
+pub(in crate::translate) struct Used<'a> {
+    pub(in crate::translate) tokens: Usage,
+    /// Whether the provider counts these parts of the tokens, so that 0 says something.
+    pub(in crate::translate) counts_reasoning: bool,
+    pub(in crate::translate) counts_cache_writes: bool,
+    /// For how long the provider's cache keeps what was written to it, in Anthropic's form.
+    pub(in crate::translate) cache_creation: Option<&'a RawValue>,
+    /// What the provider counts besides.
+    pub(in crate::translate) rest: Object<'a>,
+}
+
+impl From<Usage> for Used<'_> {
+    /// Of providers that count the reasoning.
+    fn from(tokens: Usage) -> Self {
+        Self { tokens, counts_reasoning: true, ..Self::default() }
     }
 }
 

@@ -32,9 +32,9 @@ mod request;
 mod text;
 
 pub(in crate::translate) use answer::{ReadAnswer, Sink, WriteAnswer};
-pub(in crate::translate) use event::{Event, Stop};
+pub(in crate::translate) use event::{Event, Stop, Used};
 pub(in crate::translate) use request::{
-    Choice, Effort, Format, Part, PartKind, Place, Reasoning, Request, Role, Setting, Source, Tool, Turn,
-    Want,
+    Choice, Effort, Format, NO_PARAMETERS, Part, PartKind, Place, Reasoning, Request, Role, Setting, Source,
+    Tool, Turn, Want,
 };
 pub(in crate::translate) use text::Text;

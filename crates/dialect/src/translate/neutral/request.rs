@@ -32,14 +32,6 @@ impl<'a> Request<'a> {
             _ => None,
         })
     }
-
-    /// How the model is to think, if the client says so.
-    pub(in crate::translate) fn reasoning(&self) -> Option<&Reasoning<'a>> {
-        self.settings.iter().find_map(|setting| match &setting.want {
-            Want::Reasoning(reasoning) => Some(reasoning),
-            _ => None,
-        })
-    }
 }
 
 /// One thing that a client wants of the answer.
@@ -83,15 +75,13 @@ pub(in crate::translate) enum Want<'a> {
     /// Whether the provider keeps the answer.
     Store(&'a RawValue),
     /// A hint for the provider's prompt cache: which requests share a beginning, or for how long it is kept.
-    CacheHint(&'a RawValue),
+    CacheHint,
     /// What is likely to be answered: OpenAI's `prediction`.
     Prediction(&'a RawValue),
     /// Sound or pictures in the answer.
     Modalities(&'a RawValue),
     /// A search of the web by the provider: OpenAI's `web_search_options`.
     WebSearch(&'a RawValue),
-    /// Gemini's thresholds.
-    Safety(&'a RawValue),
     /// Something that only the client's dialect knows and that shapes the answer. `what`: why no other has it.
     Own {
         what: &'static str,
@@ -290,6 +280,9 @@ pub(in crate::translate) enum Tool<'a> {
     Hosted { kind: Cow<'a, str>, value: &'a RawValue },
 }
 
+/// The schema of a tool that takes nothing.
+pub(in crate::translate) const NO_PARAMETERS: &str = r#"{"type":"object","properties":{}}"#;
+
 /// Which tool the model is to call.
 #[derive(Debug)]
 pub(in crate::translate) enum Choice<'a> {
@@ -317,9 +310,24 @@ pub(in crate::translate) struct Place {
     pub(in crate::translate) part: Option<usize>,
     /// The number in the content of that part, where it is the result of a tool.
     pub(in crate::translate) within: Option<usize>,
+    /// The field there that holds what it is, as in `image_url.url`. Empty: it has no such.
+    pub(in crate::translate) inside: &'static str,
 }
 
 impl Place {
+    /// The path of the field that holds what it is.
+    pub(in crate::translate) fn path(self) -> String {
+        if self.inside.is_empty() { self.to_string() } else { self.field(self.inside) }
+    }
+
+    /// The path of a field beside that one.
+    pub(in crate::translate) fn beside(self, name: &str) -> String {
+        match self.inside.rsplit_once('.') {
+            Some((object, _)) => self.field(&format!("{object}.{name}")),
+            None => self.field(name),
+        }
+    }
+
     /// The path of a field here.
     pub(in crate::translate) fn field(self, name: &str) -> String {
         format!("{self}.{name}")

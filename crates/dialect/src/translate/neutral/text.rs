@@ -37,6 +37,13 @@ impl<'a> Text<'a> {
 
     /// Whether it is white space alone, or nothing.
     pub(in crate::translate) fn is_blank(&self) -> bool {
+        if let Self::Json(value) = self {
+            // Most texts say something at their beginning, which saves to decode them.
+            let mut bytes = value.get().trim_matches('"').bytes().skip_while(|byte| *byte == b' ');
+            if bytes.next().is_some_and(|byte| byte.is_ascii_graphic() && byte != b'\\') {
+                return false;
+            }
+        }
         self.decode().trim().is_empty()
     }
 

@@ -11,7 +11,7 @@ fn show(event: Event<'_>) -> Value {
     let name = |text: &Option<Text<'_>>| text.as_ref().map(|text| text.decode().into_owned());
     let value = |value: &RawValue| serde_json::from_str::<Value>(value.get()).unwrap();
     match event {
-        Event::Start { id, model } => json!(["start", name(&id), name(&model)]),
+        Event::Start { id, model, rest: _ } => json!(["start", name(&id), name(&model)]),
         Event::Text { choice, text } => json!(["text", choice, json(&text)]),
         Event::Refusal { choice, text } => json!(["refusal", choice, json(&text)]),
         Event::Thinking { choice, text } => json!(["thinking", choice, json(&text)]),
@@ -23,9 +23,9 @@ fn show(event: Event<'_>) -> Value {
             assert!(sequence.is_none());
             json!(["stop", choice, format!("{stop:?}")])
         }
-        Event::Usage(usage) => json!(["usage", usage.total_input(), usage.total_output()]),
+        Event::Usage(used) => json!(["usage", used.tokens.total_input(), used.tokens.total_output()]),
         Event::Tier(tier) => json!(["tier", tier.decode()]),
-        Event::Failed { status, error, text } => {
+        Event::Failed { status, error, text, rest: _ } => {
             let message = error.get("message").map(value);
             json!(["failed", status, message, name(&text)])
         }

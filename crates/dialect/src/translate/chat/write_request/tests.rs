@@ -21,7 +21,7 @@ fn object(json: &'static str) -> Object<'static> {
 }
 
 fn place(turn: usize, part: usize) -> Place {
-    Place { turns: "messages", turn: Some(turn), parts: "content", part: Some(part), within: None }
+    Place { turns: "messages", turn: Some(turn), parts: "content", part: Some(part), ..Place::default() }
 }
 
 fn part(kind: PartKind<'static>) -> Part<'static> {
@@ -173,7 +173,6 @@ fn the_limit_of_tokens_has_an_older_name() {
 fn what_shapes_the_answer_and_openai_lacks_meets_the_policy() {
     let stops = || ["a", "b", "c", "d", "e"].map(Text::from).to_vec();
     assert_eq!(fields(unsupported(|| wants(vec![Want::TopK(value("3"))]), "the.field")), json!({}));
-    assert_eq!(fields(unsupported(|| wants(vec![Want::Safety(value("[]"))]), "the.field")), json!({}));
     assert_eq!(fields(unsupported(|| wants(vec![Want::Own { what: "it is" }]), "the.field")), json!({}));
     let body = unsupported(|| wants(vec![Want::Stop(stops())]), "the.field");
     assert_eq!(body["stop"], json!(["a", "b", "c", "d"]));
@@ -181,7 +180,7 @@ fn what_shapes_the_answer_and_openai_lacks_meets_the_policy() {
 
 #[test]
 fn what_leaves_the_answer_as_it_is_is_left_out() {
-    for want in [Want::CacheHint(value("1")), Want::OwnLabel, Want::Labels(value("{}"))] {
+    for want in [Want::CacheHint, Want::OwnLabel, Want::Labels(value("{}"))] {
         assert_eq!(fields(left_out(wants(vec![want]), "the.field")), json!({}));
     }
 }

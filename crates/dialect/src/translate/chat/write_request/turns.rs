@@ -3,9 +3,10 @@
 //! A result of a tool is a message of its own, which has to follow the one that made the call: so results
 //! come before all else that their turn says.
 
-use super::{Remarks, write_list};
 use crate::translate::Error;
+use crate::translate::Remarks;
 use crate::translate::neutral::{Part, PartKind, Place, Role, Source, Text, Turn};
+use crate::translate::raw::write_list;
 use crate::translate::raw::{self, Object};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -179,7 +180,7 @@ impl Writer<'_, '_> {
             }
             PartKind::Document { source: Source::Text(text), title } => {
                 if title.is_some() {
-                    self.remarks.report.left_out(place.field("title"));
+                    self.remarks.report.left_out(place.beside("title"));
                 }
                 message.text(text, rest);
             }
@@ -208,7 +209,7 @@ impl Writer<'_, '_> {
                 message.content.push(Piece::Audio { format, data, rest });
             }
             PartKind::Thinking { .. } | PartKind::SealedThinking(_) => {
-                self.remarks.thinking(|| place.to_string());
+                self.remarks.thinking(|| place.path());
             }
             PartKind::Call { id, name, arguments } => {
                 if within != Within::Assistant {
@@ -255,7 +256,7 @@ impl Writer<'_, '_> {
     }
 
     fn unsupported(&mut self, place: Place, reason: &str) -> Result<(), Error> {
-        self.remarks.report.unsupported(place.to_string(), reason)
+        self.remarks.report.unsupported(place.path(), reason)
     }
 }
 

@@ -13,7 +13,7 @@ fn show(event: Event<'_>) -> Value {
     let name = |text: &Option<Text<'_>>| text.as_ref().map(|text| text.decode().into_owned());
     let value = |value: &RawValue| serde_json::from_str::<Value>(value.get()).unwrap();
     match event {
-        Event::Start { id, model } => json!(["start", name(&id), name(&model)]),
+        Event::Start { id, model, rest: _ } => json!(["start", name(&id), name(&model)]),
         Event::Text { choice, text } => json!(["text", choice, json(&text)]),
         Event::Thinking { choice, text } => json!(["thinking", choice, json(&text)]),
         Event::Signature { choice, signature } => json!(["signature", choice, signature.decode()]),
@@ -25,8 +25,8 @@ fn show(event: Event<'_>) -> Value {
             assert!(sequence.is_none());
             json!(["stop", choice, format!("{stop:?}")])
         }
-        Event::Usage(usage) => json!(["usage", usage.total_input(), usage.total_output()]),
-        Event::Failed { status, error, text } => {
+        Event::Usage(used) => json!(["usage", used.tokens.total_input(), used.tokens.total_output()]),
+        Event::Failed { status, error, text, rest: _ } => {
             let mut out = Vec::new();
             error.write_rest(&mut out);
             json!(["failed", status, String::from_utf8(out).unwrap(), name(&text)])

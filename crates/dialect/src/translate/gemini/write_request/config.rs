@@ -1,7 +1,8 @@
-//! What the client wants of the answer: `generationConfig`, and the thresholds beside it.
+//! What the client wants of the answer: `generationConfig`.
 
 use super::super::model::{Model, Thinking};
-use super::{Fields, write_texts};
+use super::write_texts;
+use crate::translate::fields::Fields;
 use crate::translate::neutral::{Effort, Format, Reasoning, Setting, Want};
 use crate::translate::{Error, Report};
 use serde_json::value::RawValue;
@@ -9,13 +10,8 @@ use serde_json::value::RawValue;
 /// The most stop sequences that the API takes.
 const MOST_STOPS: usize = 5;
 
-/// Gives the fields of `generationConfig`; what stands beside it goes to the body.
-pub(super) fn write(
-    settings: Vec<Setting<'_>>,
-    model: &Model,
-    report: &mut Report,
-    body: &mut Fields,
-) -> Result<Fields, Error> {
+/// Gives the fields of `generationConfig`.
+pub(super) fn write(settings: Vec<Setting<'_>>, model: &Model, report: &mut Report) -> Result<Fields, Error> {
     let mut config = Fields::default();
     for Setting { path, want } in settings {
         let mut copy = |name, value: &RawValue| config.json(name, value.get());
@@ -49,7 +45,6 @@ pub(super) fn write(
             }
             Want::Format(format) => write_format(&format, path, &mut config, report),
             Want::Reasoning(reasoning) => write_thinking(&reasoning, model, &mut config),
-            Want::Safety(value) => body.json("safetySettings", value.get()),
             Want::LogitBias(_) => unsupported(path, "its tokens are not OpenAI's", report)?,
             Want::Verbosity(_) => unsupported(path, "its API has no such field", report)?,
             Want::Prediction(_) => unsupported(path, "its API takes no predictions", report)?,
@@ -60,7 +55,7 @@ pub(super) fn write(
             | Want::Labels(_)
             | Want::Tier(_)
             | Want::Store(_)
-            | Want::CacheHint(_)
+            | Want::CacheHint
             | Want::OwnLabel => false,
         };
         if !is_settled {

@@ -6,8 +6,9 @@
 use super::super::model::Model;
 use super::super::signature::{self, Signed};
 use super::files::{file_data, inline_data};
-use super::{Fields, Remarks};
 use crate::translate::Error;
+use crate::translate::Remarks;
+use crate::translate::fields::Fields;
 use crate::translate::neutral::{Part, PartKind, Place, Role, Source, Text, Turn};
 use crate::translate::raw::{self, Field, Object};
 use std::collections::HashMap;
@@ -58,7 +59,7 @@ pub(super) fn write(
         system.write(&mut body.out);
     }
     body.begin("contents");
-    super::write_list(&mut body.out, &contents, |out, content| content.write(out));
+    raw::write_list(&mut body.out, &contents, |out, content| content.write(out));
     Ok(())
 }
 
@@ -189,13 +190,13 @@ impl<'a> Writer<'_, 'a> {
             PartKind::Text(text) | PartKind::Refusal(text) => write_text(&text, &rest, said),
             PartKind::Image { source, detail } => {
                 if detail.is_some() {
-                    self.remarks.report.left_out(place.field("detail"));
+                    self.remarks.report.left_out(place.beside("detail"));
                 }
                 self.source(role, &source, place, &rest, said)?;
             }
             PartKind::Document { source, title } => {
                 if title.is_some() {
-                    self.remarks.report.left_out(place.field("title"));
+                    self.remarks.report.left_out(place.beside("title"));
                 }
                 self.source(role, &source, place, &rest, said)?;
             }
@@ -213,9 +214,9 @@ impl<'a> Writer<'_, 'a> {
                     said.last_signature = Some(call);
                 }
                 Some((Signed::Text, signature)) => said.text_signature = Some(signature),
-                Some((Signed::Thought, _)) | None => self.remarks.thinking(|| place.to_string()),
+                Some((Signed::Thought, _)) | None => self.remarks.thinking(|| place.path()),
             },
-            PartKind::SealedThinking(_) => self.remarks.thinking(|| place.to_string()),
+            PartKind::SealedThinking(_) => self.remarks.thinking(|| place.path()),
             PartKind::Call { id, name, arguments } => {
                 if role != Role::Assistant {
                     return self.unsupported(place, "only the model calls tools");
@@ -336,7 +337,7 @@ impl<'a> Writer<'_, 'a> {
     }
 
     fn unsupported(&mut self, place: Place, reason: &str) -> Result<(), Error> {
-        self.remarks.report.unsupported(place.to_string(), reason)
+        self.remarks.report.unsupported(place.path(), reason)
     }
 }
 

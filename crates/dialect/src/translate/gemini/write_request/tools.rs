@@ -1,9 +1,11 @@
 //! The functions that the model may call, and which it is to choose.
 
-use super::{Fields, Remarks, write_list, write_texts};
+use super::write_texts;
 use crate::translate::Error;
+use crate::translate::Remarks;
+use crate::translate::fields::Fields;
 use crate::translate::neutral::{Choice, Text, Tool};
-use crate::translate::raw::{self, Object};
+use crate::translate::raw::{self, Object, write_list};
 use serde_json::value::RawValue;
 
 #[derive(Debug)]
