@@ -2,9 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use weirgate_dialect::Dialect;
 use weirgate_dialect::answer::Reader;
 use weirgate_dialect::sse::Framer;
-use weirgate_dialect::Dialect;
 
 fuzz_target!(|input: &[u8]| {
     for dialect in Dialect::ALL {

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use weirgate_dialect::{head, prompt, Operation};
+use weirgate_dialect::{Operation, head, prompt};
 
 fuzz_target!(|body: &[u8]| {
     let _ = prompt::read(body);
@@ -10,6 +10,10 @@ fuzz_target!(|body: &[u8]| {
     for edit in read.ask_for_usage(body).into_iter().chain([read.set_model("m")]) {
         let mut edited = body.to_vec();
         edited.splice(edit.span, edit.text.into_bytes());
-        assert!(head::read(Operation::ChatCompletions, &edited).is_ok(), "{}", String::from_utf8_lossy(&edited));
+        assert!(
+            head::read(Operation::ChatCompletions, &edited).is_ok(),
+            "{}",
+            String::from_utf8_lossy(&edited)
+        );
     }
 });

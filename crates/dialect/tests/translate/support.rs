@@ -8,7 +8,7 @@ use weirgate_dialect::translate::{self, Answer, AnswerOptions, Error, Options, U
 pub(crate) const LIMIT: usize = 1 << 20;
 
 pub(crate) fn data(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/chat_to_messages").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/openai_anthropic").join(name)
 }
 
 pub(crate) fn read(name: &str) -> Vec<u8> {

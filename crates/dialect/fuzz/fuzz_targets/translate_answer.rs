@@ -6,9 +6,11 @@ use libfuzzer_sys::fuzz_target;
 use weirgate_dialect::Dialect;
 use weirgate_dialect::translate::{Answer, AnswerOptions, Error};
 
-fn translate(raw: &[u8], size: usize, options: &AnswerOptions) -> (Vec<u8>, Option<Error>) {
+type Pair = (Dialect, Dialect);
+
+fn translate(raw: &[u8], size: usize, (from, to): Pair, options: &AnswerOptions) -> (Vec<u8>, Option<Error>) {
     let mut out = Vec::new();
-    let Ok(mut answer) = Answer::new(Dialect::OpenAi, Dialect::Anthropic, options.clone()) else {
+    let Ok(mut answer) = Answer::new(from, to, options.clone()) else {
         return (out, None);
     };
     for chunk in raw.chunks(size) {
@@ -35,5 +37,8 @@ fuzz_target!(|data: &[u8]| {
         limit: 1 << 20,
     };
     let size = usize::from(first & 0x3F).max(1);
-    assert_eq!(translate(raw, size, &options), translate(raw, raw.len().max(1), &options));
+    for pair in Dialect::ALL.into_iter().flat_map(|from| Dialect::ALL.map(|to| (from, to))) {
+        let whole = translate(raw, raw.len().max(1), pair, &options);
+        assert_eq!(translate(raw, size, pair, &options), whole);
+    }
 });
