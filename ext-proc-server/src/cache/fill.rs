@@ -140,6 +140,10 @@ impl Fill {
         });
         let sought = self.sought.take();
         cache.put(entry.clone(), sought.as_deref()).await;
+        if cache.purges() != self.purges {
+            cache.take_back(&entry.id).await;
+            return self.refuse();
+        }
         if let Some(leading) = self.leading.take() {
             leading.land(Answered { entry: entry.clone(), similarity: None });
         }

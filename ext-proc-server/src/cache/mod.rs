@@ -237,9 +237,17 @@ impl Cache {
     /// # Errors
     /// The store cannot be used.
     pub(crate) async fn purge(&self, which: &Which) -> Result<u64, store::Error> {
-        // First, so that what is asked for now is not kept afterwards.
+        // Before anything is forgotten: an answer that is kept at the same time sees it, and is taken back.
         self.purges.fetch_add(1, Ordering::Relaxed);
         self.store.purge(which).await
+    }
+
+    /// Forgets an answer that was kept while others were being forgotten.
+    async fn take_back(&self, entry: &str) {
+        let which = Which { entry: Some(entry.to_owned()), ..Which::default() };
+        if let Err(error) = self.store.purge(&which).await {
+            tracing::error!(%error, "an answer that was to be forgotten may have been kept");
+        }
     }
 
     /// How often answers were forgotten by this process.

@@ -60,9 +60,11 @@ pub(crate) async fn entries(gateway: &Gateway, attempts: &mut Attempts, message:
             continue;
         }
         let entry = Entry::read(log);
+        // Its client left before it had the answer from the cache.
         if gateway.recorded.has(entry.id()) {
-            // Its client left before it had the answer from the cache.
-        } else if entry.operation() == Operation::Probe {
+            continue;
+        }
+        if entry.operation() == Operation::Probe {
             gateway.probe.recorded();
         } else {
             let broken = attempts.of(entry.request_id());
