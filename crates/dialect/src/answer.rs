@@ -97,7 +97,9 @@ impl Reader {
     pub fn usage(&self) -> Option<Usage> {
         self.usage_seen.then(|| match self.dialect {
             Dialect::Anthropic => self.wire.anthropic(),
-            Dialect::OpenAi | Dialect::Gemini => self.wire.openai(),
+            Dialect::OpenAi | Dialect::Responses | Dialect::Gemini | Dialect::Converse | Dialect::Cohere => {
+                self.wire.openai()
+            }
         })
     }
 
@@ -133,7 +135,9 @@ impl Reader {
         let data: &[u8] = &event.data;
         match self.dialect {
             Dialect::Anthropic => self.anthropic_event(data),
-            Dialect::OpenAi | Dialect::Gemini => self.openai_event(data),
+            Dialect::OpenAi | Dialect::Responses | Dialect::Gemini | Dialect::Converse | Dialect::Cohere => {
+                self.openai_event(data)
+            }
         }
     }
 
@@ -144,7 +148,7 @@ impl Reader {
                 self.anthropic_message(message);
                 self.final_usage_seen = self.usage_seen;
             }),
-            Dialect::OpenAi | Dialect::Gemini => {
+            Dialect::OpenAi | Dialect::Responses | Dialect::Gemini | Dialect::Converse | Dialect::Cohere => {
                 serde_json::from_slice::<OpenAiChunk<'_>>(body).map(|chunk| self.openai_chunk(chunk))
             }
         };

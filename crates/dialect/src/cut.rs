@@ -36,7 +36,9 @@ impl Cut {
         let data: &[u8] = &event.data;
         match self.dialect {
             Dialect::Anthropic => self.anthropic(data),
-            Dialect::OpenAi | Dialect::Gemini => self.openai(data),
+            Dialect::OpenAi | Dialect::Responses | Dialect::Gemini | Dialect::Converse | Dialect::Cohere => {
+                self.openai(data)
+            }
         }
     }
 
@@ -110,7 +112,7 @@ impl Cut {
                 );
                 push(&mut out, Some("message_stop"), &json!({"type": "message_stop"}));
             }
-            Dialect::OpenAi | Dialect::Gemini => {
+            Dialect::OpenAi | Dialect::Responses | Dialect::Gemini | Dialect::Converse | Dialect::Cohere => {
                 let choice =
                     |index| json!({"index": index, "delta": {}, "logprobs": null, "finish_reason": "length"});
                 let choices: Vec<Value> = self.open.iter().map(choice).collect();

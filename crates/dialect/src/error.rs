@@ -102,6 +102,22 @@ impl ErrorKind {
         }
     }
 
+    /// By the errors that the API reference of Bedrock's runtime lists.
+    fn bedrock_type(self) -> &'static str {
+        match self {
+            Self::InvalidRequest | Self::GuardRefused | Self::TooLarge | Self::Unprocessable => {
+                "ValidationException"
+            }
+            Self::Unauthenticated | Self::Forbidden => "AccessDeniedException",
+            Self::NotFound => "ResourceNotFoundException",
+            Self::RateLimited | Self::BudgetExceeded => "ThrottlingException",
+            Self::Internal => "InternalServerException",
+            Self::BadGateway => "ModelErrorException",
+            Self::Unavailable => "ServiceUnavailableException",
+            Self::Timeout => "ModelTimeoutException",
+        }
+    }
+
     fn gemini_status(self) -> &'static str {
         match self {
             Self::InvalidRequest | Self::GuardRefused | Self::TooLarge | Self::Unprocessable => {
@@ -168,13 +184,15 @@ impl ClientError {
         let value = self.value(dialect);
         match dialect {
             Dialect::Anthropic => format!("event: error\ndata: {value}\n\n"),
-            Dialect::OpenAi | Dialect::Gemini => format!("data: {value}\n\n"),
+            Dialect::OpenAi | Dialect::Responses | Dialect::Gemini | Dialect::Converse | Dialect::Cohere => {
+                format!("data: {value}\n\n")
+            }
         }
     }
 
     fn value(&self, dialect: Dialect) -> serde_json::Value {
         match dialect {
-            Dialect::OpenAi => json!({"error": {
+            Dialect::OpenAi | Dialect::Responses => json!({"error": {
                 "message": self.message,
                 "type": self.kind.openai_type(),
                 "param": self.param,
@@ -184,6 +202,9 @@ impl ClientError {
                 "type": self.kind.anthropic_type(),
                 "message": self.message,
             }}),
+            // The SDKs of Amazon take the name of the error from a header, or from the field `__type`.
+            Dialect::Converse => json!({"__type": self.kind.bedrock_type(), "message": self.message}),
+            Dialect::Cohere => json!({"message": self.message}),
             Dialect::Gemini => json!({"error": {
                 "code": self.status(),
                 "message": self.message,

@@ -100,7 +100,12 @@ pub fn read(operation: Operation, body: &[u8]) -> Result<Head, ClientError> {
     let cap = match operation {
         Operation::ChatCompletions => fields.max_completion_tokens.max(fields.max_tokens),
         Operation::Messages => fields.max_tokens,
-        Operation::Models | Operation::Probe | Operation::Passthrough => {
+        Operation::Responses => fields.max_output_tokens,
+        Operation::GenerateContent
+        | Operation::Converse
+        | Operation::Models
+        | Operation::Probe
+        | Operation::Passthrough => {
             fields.max_output_tokens.max(fields.max_completion_tokens).max(fields.max_tokens)
         }
     };

@@ -3,34 +3,49 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A family of wire formats, as one vendor publishes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// A wire format for conversations with a model, as a vendor publishes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Dialect {
-    /// The OpenAI API, and the many servers that copy it.
+    /// OpenAI's chat completions, and the many servers that copy them.
     OpenAi,
+    /// OpenAI's Responses API.
+    Responses,
     /// The Anthropic API.
     Anthropic,
     /// The Gemini API.
     Gemini,
+    /// Amazon Bedrock's Converse.
+    Converse,
+    /// Cohere's chat, version 2. No client of ours speaks it.
+    Cohere,
 }
 
 impl Dialect {
     /// Every dialect, in the order in which documents list them.
-    pub const ALL: [Self; 3] = [Self::OpenAi, Self::Anthropic, Self::Gemini];
+    pub const ALL: [Self; 6] =
+        [Self::OpenAi, Self::Responses, Self::Anthropic, Self::Gemini, Self::Converse, Self::Cohere];
 
     /// The name used in configuration, headers and metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::OpenAi => "openai",
+            Self::Responses => "responses",
             Self::Anthropic => "anthropic",
             Self::Gemini => "gemini",
+            Self::Converse => "converse",
+            Self::Cohere => "cohere",
         }
     }
 
     /// The dialect of that name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|dialect| dialect.as_str() == name)
+    }
+
+    /// The call by which a client of this dialect talks with a model; `None` if no client speaks it.
+    pub fn chat(self) -> Option<Operation> {
+        Operation::ALL.into_iter().find(|operation| operation.dialect() == Some(self))
     }
 }
 
@@ -46,8 +61,14 @@ impl fmt::Display for Dialect {
 pub enum Operation {
     /// `POST /v1/chat/completions`.
     ChatCompletions,
+    /// `POST /v1/responses`.
+    Responses,
     /// `POST /v1/messages`.
     Messages,
+    /// `POST /v1beta/models/{model}:generateContent`, or `:streamGenerateContent`.
+    GenerateContent,
+    /// `POST /model/{model}/converse`, or `/converse-stream`.
+    Converse,
     /// `GET /v1/models`: answered by the gateway itself.
     Models,
     /// The gateway's check that its own filters are in the chain.
@@ -58,14 +79,25 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 5] =
-        [Self::ChatCompletions, Self::Messages, Self::Models, Self::Probe, Self::Passthrough];
+    pub const ALL: [Self; 8] = [
+        Self::ChatCompletions,
+        Self::Responses,
+        Self::Messages,
+        Self::GenerateContent,
+        Self::Converse,
+        Self::Models,
+        Self::Probe,
+        Self::Passthrough,
+    ];
 
     /// The name used in headers and metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ChatCompletions => "chat_completions",
+            Self::Responses => "responses",
             Self::Messages => "messages",
+            Self::GenerateContent => "generate_content",
+            Self::Converse => "converse",
             Self::Models => "models",
             Self::Probe => "probe",
             Self::Passthrough => "passthrough",
@@ -75,6 +107,18 @@ impl Operation {
     /// The operation of that name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|operation| operation.as_str() == name)
+    }
+
+    /// The dialect of a call that talks with a model, which is counted, cached and translated; `None` for any other call.
+    pub fn dialect(self) -> Option<Dialect> {
+        match self {
+            Self::ChatCompletions => Some(Dialect::OpenAi),
+            Self::Responses => Some(Dialect::Responses),
+            Self::Messages => Some(Dialect::Anthropic),
+            Self::GenerateContent => Some(Dialect::Gemini),
+            Self::Converse => Some(Dialect::Converse),
+            Self::Models | Self::Probe | Self::Passthrough => None,
+        }
     }
 }
 

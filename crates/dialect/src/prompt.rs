@@ -4,6 +4,7 @@
 //! guard that looked only into the fields it knows could be passed by the next one that a vendor adds.
 //! What a model does not read as text (identifiers, image data, addresses) is left out.
 
+use crate::Dialect;
 use crate::error::{ClientError, ErrorKind};
 use crate::head::{invalid_json, object};
 use serde::Deserialize;
@@ -57,11 +58,11 @@ pub enum ImageDetail {
     High,
 }
 
-/// Reads the prompt of a chat or messages request.
+/// Reads the prompt of a chat in this dialect.
 ///
 /// # Errors
 /// [`ErrorKind::InvalidRequest`], with line and column, if the body is not what the API asks for.
-pub fn read(body: &[u8]) -> Result<Prompt<'_>, ClientError> {
+pub fn read(_dialect: Dialect, body: &[u8]) -> Result<Prompt<'_>, ClientError> {
     let fields: Fields<'_> = object(body)?;
     let mut prompt = Prompt {
         messages: Vec::new(),
@@ -454,7 +455,7 @@ mod tests {
     use super::*;
 
     fn texts(body: &str) -> Vec<(String, Vec<String>)> {
-        read(body.as_bytes())
+        read(Dialect::OpenAi, body.as_bytes())
             .unwrap()
             .messages
             .iter()
@@ -490,7 +491,7 @@ mod tests {
             {"type":"image_url","image_url":{"url":"x","detail":"low"}},
             {"type":"image","source":{"type":"base64","media_type":"image/png","data":"AAAA"}}]},
             {"role":"assistant","content":[{"type":"tool_use","id":"t","name":"f","input":{"k":"v"}}]}]}"#;
-        let prompt = read(body.as_bytes()).unwrap();
+        let prompt = read(Dialect::OpenAi, body.as_bytes()).unwrap();
         assert_eq!(prompt.messages[0].images, [ImageDetail::Low, ImageDetail::High]);
         assert!(prompt.messages[0].texts.is_empty());
         assert_eq!(prompt.messages[1].tool_calls, 1);
@@ -507,7 +508,7 @@ mod tests {
             {"type":"file","file":{"filename":"a.pdf","file_data":"AAAA"}},
             {"type":"file","file":{"file_id":"file-1"}},
             {"type":"input_audio","input_audio":{"data":"AAAAAAAA","format":"wav"}}]}]}"#;
-        let prompt = read(body.as_bytes()).unwrap();
+        let prompt = read(Dialect::OpenAi, body.as_bytes()).unwrap();
         let message = &prompt.messages[0];
         assert_eq!((message.images.len(), message.file_bytes, message.sound_bytes), (2, 9 + 3, 6));
         assert_eq!(message.named_files, 2);
@@ -543,7 +544,7 @@ mod tests {
     fn text_outside_the_messages_is_seen() {
         let body = br#"{"messages":[],"model":"m","tools":[{"function":{"description":"a","parameters":{"b":1}}}],"stop":["c"],
             "prediction":{"type":"content","content":"d"}}"#;
-        let prompt = read(body).unwrap();
+        let prompt = read(Dialect::OpenAi, body).unwrap();
         assert_eq!(prompt.rest.texts.join("|"), "function|description|a|parameters|b|c|d");
         assert!(prompt.tools.is_some());
     }
@@ -576,7 +577,7 @@ mod tests {
     #[test]
     fn a_prompt_of_the_wrong_shape_is_refused_with_its_place() {
         for body in [r#"{"messages":"hi"}"#, r#"{"messages":["hi"]}"#, r#"{"messages":[{"role":5}]}"#, "{}"] {
-            let error = read(body.as_bytes()).unwrap_err();
+            let error = read(Dialect::OpenAi, body.as_bytes()).unwrap_err();
             assert_eq!(error.status(), 400, "{body}");
         }
     }
@@ -584,7 +585,9 @@ mod tests {
     #[test]
     fn too_many_messages_are_refused() {
         let body = format!(r#"{{"messages":[{}{{}}]}}"#, "{},".repeat(MESSAGES));
-        assert!(read(body.as_bytes()).unwrap_err().message.contains("more than 100000 messages"));
+        assert!(
+            read(Dialect::OpenAi, body.as_bytes()).unwrap_err().message.contains("more than 100000 messages")
+        );
     }
 
     #[test]
@@ -594,6 +597,6 @@ mod tests {
             "[".repeat(100_000),
             "]".repeat(100_000)
         );
-        assert_eq!(read(body.as_bytes()).unwrap_err().status(), 400);
+        assert_eq!(read(Dialect::OpenAi, body.as_bytes()).unwrap_err().status(), 400);
     }
 }

@@ -152,7 +152,13 @@ mod tests {
     }
 
     fn check(guard: &Guard, messages: &str) -> Result<(), Refusal> {
-        guard.check(&prompt::read(format!(r#"{{"messages":{messages}}}"#).as_bytes()).unwrap())
+        guard.check(
+            &prompt::read(
+                weirgate_dialect::Dialect::OpenAi,
+                format!(r#"{{"messages":{messages}}}"#).as_bytes(),
+            )
+            .unwrap(),
+        )
     }
 
     #[test]
@@ -187,7 +193,7 @@ mod tests {
     fn a_tool_is_part_of_the_prompt() {
         let guard = guard(r#"[{"name":"secret","action":"deny","pattern":"project x","roles":["user"]}]"#);
         let body = br#"{"messages":[],"tools":[{"type":"function","function":{"name":"f","description":"project x"}}]}"#;
-        assert!(guard.check(&prompt::read(body).unwrap()).is_err());
+        assert!(guard.check(&prompt::read(weirgate_dialect::Dialect::OpenAi, body).unwrap()).is_err());
     }
 
     #[test]

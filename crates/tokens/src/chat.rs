@@ -190,7 +190,10 @@ mod tests {
     use weirgate_dialect::prompt;
 
     fn tokens(body: &str, encoding: Encoding) -> u64 {
-        count(&prompt::read(body.as_bytes()).unwrap(), Counting::exact(encoding))
+        count(
+            &prompt::read(weirgate_dialect::Dialect::OpenAi, body.as_bytes()).unwrap(),
+            Counting::exact(encoding),
+        )
     }
 
     /// The example of OpenAI's cookbook, with the counts that its API returned.

@@ -181,7 +181,7 @@ pub(super) fn models<'a>(
     decision: &Decision,
 ) -> ProcessingResponse {
     let body = match dialect {
-        Dialect::OpenAi | Dialect::Gemini => {
+        Dialect::OpenAi | Dialect::Responses | Dialect::Gemini | Dialect::Converse | Dialect::Cohere => {
             let data: Vec<_> = names
                 .map(|name| json!({"id": name, "object": "model", "created": 0, "owned_by": "weirgate"}))
                 .collect();

@@ -175,7 +175,9 @@ fn provider_headers(dialect: Dialect, deployment: &str) -> Value {
 fn credential(name: &str, provider: &Provider) -> Value {
     let (header, prefix) = match (provider.key_header(), provider.dialect) {
         (Some(header), _) => (header, ""),
-        (None, Dialect::OpenAi) => ("authorization", "Bearer "),
+        (None, Dialect::OpenAi | Dialect::Responses | Dialect::Converse | Dialect::Cohere) => {
+            ("authorization", "Bearer ")
+        }
         (None, Dialect::Anthropic) => ("x-api-key", ""),
         (None, Dialect::Gemini) => ("x-goog-api-key", ""),
     };

@@ -26,10 +26,8 @@ pub enum Adaptation {
     None,
     /// The path and the model's name are set.
     Prepare,
-    /// It is rewritten from OpenAI's dialect to the provider's.
-    FromOpenAi,
-    /// It is rewritten from Anthropic's dialect to the provider's.
-    FromAnthropic,
+    /// It is rewritten from this dialect, the client's, to the provider's.
+    Translate(Dialect),
 }
 
 impl Adaptation {
@@ -37,8 +35,7 @@ impl Adaptation {
     pub fn translates_from(self) -> Option<Dialect> {
         match self {
             Self::None | Self::Prepare => None,
-            Self::FromOpenAi => Some(Dialect::OpenAi),
-            Self::FromAnthropic => Some(Dialect::Anthropic),
+            Self::Translate(from) => Some(from),
         }
     }
 }
@@ -46,13 +43,12 @@ impl Adaptation {
 impl Cluster {
     /// The name in Envoy's configuration, statistics and logs.
     pub fn name(&self) -> String {
-        let suffix = match self.adaptation {
-            Adaptation::None => "",
-            Adaptation::Prepare => "+prepare",
-            Adaptation::FromOpenAi => "+from-openai",
-            Adaptation::FromAnthropic => "+from-anthropic",
-        };
-        format!("{}{suffix}", self.deployment())
+        let deployment = self.deployment();
+        match self.adaptation {
+            Adaptation::None => deployment,
+            Adaptation::Prepare => format!("{deployment}+prepare"),
+            Adaptation::Translate(from) => format!("{deployment}+from-{from}"),
+        }
     }
 
     /// The deployment as clients and operators see it: `provider/model`.
@@ -112,33 +108,20 @@ pub fn reach(config: &Config, provider: &str, model: Option<&str>, asked: Asked<
         Adaptation::Prepare
     } else if same_dialect {
         Adaptation::None
+    } else if asked.operation.dialect().is_some() && translate::is_supported(asked.dialect, settings.dialect)
+    {
+        Adaptation::Translate(asked.dialect)
     } else {
-        translation(asked, settings.dialect)?
+        return None;
     };
     Some(Cluster { provider: provider.to_owned(), model: model.map(str::to_owned), adaptation })
-}
-
-fn translation(asked: Asked<'_>, to: Dialect) -> Option<Adaptation> {
-    let translatable = matches!(asked.operation, Operation::ChatCompletions | Operation::Messages);
-    if !translatable || !translate::is_supported(asked.dialect, to) {
-        return None;
-    }
-    match asked.dialect {
-        Dialect::OpenAi => Some(Adaptation::FromOpenAi),
-        Dialect::Anthropic => Some(Adaptation::FromAnthropic),
-        Dialect::Gemini => None,
-    }
 }
 
 /// Every cluster that decide may name.
 pub fn all(config: &Config) -> Vec<Cluster> {
     let mut clusters = BTreeSet::new();
-    let asked = [
-        (Dialect::OpenAi, Operation::ChatCompletions),
-        (Dialect::Anthropic, Operation::Messages),
-        (Dialect::Gemini, Operation::Passthrough),
-    ];
-    for (dialect, operation) in asked {
+    for dialect in Dialect::ALL {
+        let operation = dialect.chat().unwrap_or(Operation::Passthrough);
         for model in &config.models {
             let asked = Asked { dialect, operation, model: &model.name };
             clusters.extend(order(config, config.deployments(model), asked));

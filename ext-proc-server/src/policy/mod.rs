@@ -157,11 +157,7 @@ impl Order {
 }
 
 fn chat_operation(dialect: Dialect, chat: bool) -> Operation {
-    match (dialect, chat) {
-        (Dialect::OpenAi, true) => Operation::ChatCompletions,
-        (Dialect::Anthropic, true) => Operation::Messages,
-        _ => Operation::Passthrough,
-    }
+    dialect.chat().filter(|_| chat).unwrap_or(Operation::Passthrough)
 }
 
 #[cfg(test)]

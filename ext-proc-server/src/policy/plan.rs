@@ -8,8 +8,8 @@ use crate::envoy::clusters::{self, Adaptation, Asked};
 use crate::store::{Alternative, Amounts, Measure};
 use std::borrow::Cow;
 use std::sync::Arc;
+use weirgate_dialect::Dialect;
 use weirgate_dialect::error::{ClientError, ErrorKind};
-use weirgate_dialect::{Dialect, Operation};
 use weirgate_tokens::family::generates_unseen;
 
 /// One way to serve a request.
@@ -374,7 +374,7 @@ fn sizes(question: &Question, bound: Bound, most: Option<u64>, predicted: u64, u
 }
 
 fn is_chat(question: &Question) -> bool {
-    matches!(question.operation, Operation::ChatCompletions | Operation::Messages)
+    question.operation.dialect().is_some()
 }
 
 fn unpriced(model: &str) -> ClientError {

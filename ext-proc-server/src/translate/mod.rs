@@ -57,6 +57,13 @@ impl Job {
         match self.to {
             Dialect::OpenAi => "/chat/completions".into(),
             Dialect::Anthropic => "/messages".into(),
+            Dialect::Responses => "/responses".into(),
+            Dialect::Cohere => "/chat".into(),
+            Dialect::Converse => {
+                let model = segment(if self.model.is_empty() { asked } else { &self.model });
+                let method = if stream { "converse-stream" } else { "converse" };
+                format!("/model/{model}/{method}").into()
+            }
             Dialect::Gemini => {
                 let model = segment(if self.model.is_empty() { asked } else { &self.model });
                 let method = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };

@@ -217,11 +217,7 @@ pub fn dialect_of(host: &dyn Host) -> Dialect {
 /// loaded, the path does.
 pub fn prompt_dialect(host: &dyn Host) -> Option<Dialect> {
     if let Some(operation) = host.request_header(request_header::OPERATION) {
-        return match Operation::parse(&operation)? {
-            Operation::ChatCompletions => Some(Dialect::OpenAi),
-            Operation::Messages => Some(Dialect::Anthropic),
-            Operation::Models | Operation::Probe | Operation::Passthrough => None,
-        };
+        return Operation::parse(&operation)?.dialect();
     }
     let path = host.request_header(":path")?;
     let path = path.split('?').next()?.trim_end_matches('/');

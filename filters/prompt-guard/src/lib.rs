@@ -82,7 +82,7 @@ impl Filter for PromptGuard {
         self.pending = None;
         let body = host.request_body();
         let (dialect, prompt) = match pending {
-            Pending::Chat(dialect) => (dialect, prompt::read(&body)),
+            Pending::Chat(dialect) => (dialect, prompt::read(dialect, &body)),
             Pending::Other(dialect) | Pending::Media(dialect) => (dialect, prompt::read_any(&body)),
         };
         let checked = prompt.and_then(|prompt| self.guard.check(&prompt).map_err(refusal));

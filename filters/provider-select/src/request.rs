@@ -116,7 +116,10 @@ impl Request {
             // Whoever makes keys up is not worth a body, nor a call of decide.
             _ if forged => request.refuse(host, &forged_key()),
             _ if too_large => request.refuse(host, &request.too_large()),
-            Operation::ChatCompletions | Operation::Messages if end => request.refuse(host, &empty()),
+            Operation::Models | Operation::Probe => {
+                request.finish(host);
+                Flow::Continue
+            }
             Operation::Passthrough if end => {
                 request.finish(host);
                 Flow::Continue
@@ -125,14 +128,9 @@ impl Request {
                 request.media = true;
                 Flow::Hold
             }
-            Operation::ChatCompletions | Operation::Messages | Operation::Passthrough if compressed => {
-                request.refuse(host, &compressed_request())
-            }
-            Operation::ChatCompletions | Operation::Messages | Operation::Passthrough => Flow::Hold,
-            Operation::Models | Operation::Probe => {
-                request.finish(host);
-                Flow::Continue
-            }
+            _ if end => request.refuse(host, &empty()),
+            _ if compressed => request.refuse(host, &compressed_request()),
+            _ => Flow::Hold,
         };
         (request, flow)
     }

@@ -36,7 +36,7 @@ impl Prompt {
         }
         self.done = true;
         let body = host.request_body();
-        let read = match prompt::read(&body) {
+        let read = match prompt::read(self.dialect, &body) {
             Ok(read) => read,
             Err(error) => {
                 tell_refusal(host, error.code);
@@ -47,10 +47,7 @@ impl Prompt {
         let selected = host.request_header(header::MODEL);
         let stream = host.request_header(header::STREAM).is_some();
         let ask = shared.include_usage && self.dialect == Dialect::OpenAi;
-        let operation = match self.dialect {
-            Dialect::Anthropic => Operation::Messages,
-            Dialect::OpenAi | Dialect::Gemini => Operation::ChatCompletions,
-        };
+        let operation = self.dialect.chat().unwrap_or(Operation::ChatCompletions);
         let head =
             if selected.is_none() || (stream && ask) { head::read(operation, &body).ok() } else { None };
         let model =

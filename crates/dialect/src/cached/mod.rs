@@ -38,7 +38,9 @@ impl Assembler {
     pub fn new(dialect: Dialect) -> Self {
         let state = match dialect {
             Dialect::Anthropic => State::Anthropic(anthropic::Assembler::default()),
-            Dialect::OpenAi | Dialect::Gemini => State::OpenAi(openai::Assembler::default()),
+            Dialect::OpenAi | Dialect::Responses | Dialect::Gemini | Dialect::Converse | Dialect::Cohere => {
+                State::OpenAi(openai::Assembler::default())
+            }
         };
         Self { state, lost: false }
     }
@@ -70,7 +72,9 @@ impl Assembler {
 pub fn is_whole(dialect: Dialect, answer: &Value) -> bool {
     match dialect {
         Dialect::Anthropic => anthropic::is_whole(answer),
-        Dialect::OpenAi | Dialect::Gemini => openai::is_whole(answer),
+        Dialect::OpenAi | Dialect::Responses | Dialect::Gemini | Dialect::Converse | Dialect::Cohere => {
+            openai::is_whole(answer)
+        }
     }
 }
 
@@ -82,7 +86,7 @@ pub fn text(dialect: Dialect, answer: &Value) -> Option<String> {
             let texts = parts.map(|part| part.get("text").and_then(Value::as_str));
             texts.collect::<Option<String>>().filter(|text| !text.is_empty())
         }
-        Dialect::OpenAi | Dialect::Gemini => {
+        Dialect::OpenAi | Dialect::Responses | Dialect::Gemini | Dialect::Converse | Dialect::Cohere => {
             let [choice] = answer.get("choices")?.as_array()?.as_slice() else { return None };
             let message = choice.get("message")?;
             let calls = ["tool_calls", "function_call", "audio"];
@@ -99,7 +103,7 @@ pub fn refresh(dialect: Dialect, answer: &mut Value, id: &str, now: u64) {
     let Value::Object(answer) = answer else { return };
     match dialect {
         Dialect::Anthropic => drop(answer.insert("id".to_owned(), format!("msg_{id}").into())),
-        Dialect::OpenAi | Dialect::Gemini => {
+        Dialect::OpenAi | Dialect::Responses | Dialect::Gemini | Dialect::Converse | Dialect::Cohere => {
             answer.insert("id".to_owned(), format!("chatcmpl-{id}").into());
             answer.insert("created".to_owned(), now.into());
         }
@@ -110,7 +114,9 @@ pub fn refresh(dialect: Dialect, answer: &mut Value, id: &str, now: u64) {
 pub fn events(dialect: Dialect, answer: &Value, piece: usize) -> Vec<String> {
     match dialect {
         Dialect::Anthropic => anthropic::events(answer, piece),
-        Dialect::OpenAi | Dialect::Gemini => openai::events(answer, piece),
+        Dialect::OpenAi | Dialect::Responses | Dialect::Gemini | Dialect::Converse | Dialect::Cohere => {
+            openai::events(answer, piece)
+        }
     }
 }
 

@@ -79,7 +79,9 @@ pub struct Request {
 
 /// Whether requests of one dialect can be translated to another.
 pub fn is_supported(from: Dialect, to: Dialect) -> bool {
-    matches!(from, Dialect::OpenAi | Dialect::Anthropic) && from != to
+    let read = matches!(from, Dialect::OpenAi | Dialect::Anthropic);
+    let written = matches!(to, Dialect::OpenAi | Dialect::Anthropic | Dialect::Gemini);
+    read && written && from != to
 }
 
 /// Translates a request from the client's dialect to the provider's.
@@ -89,17 +91,20 @@ pub fn is_supported(from: Dialect, to: Dialect) -> bool {
 /// [`Error`] when the body is invalid, when it asks for what cannot be carried, or when there is no translation
 /// between the two dialects.
 pub fn request(from: Dialect, to: Dialect, body: &[u8], options: &Options<'_>) -> Result<Request, Error> {
+    let no_pair = || Kind::NoPair { from, to }.into();
     if !is_supported(from, to) {
-        return Err(Kind::NoPair { from, to }.into());
+        return Err(no_pair());
     }
-    let read = || match from {
+    let read = match from {
+        Dialect::OpenAi => chat::read_request::read(body),
         Dialect::Anthropic => messages::read_request::read(body),
-        Dialect::OpenAi | Dialect::Gemini => chat::read_request::read(body),
-    };
+        Dialect::Responses | Dialect::Gemini | Dialect::Converse | Dialect::Cohere => Err(no_pair()),
+    }?;
     match to {
-        Dialect::Anthropic => messages::write_request::write(read()?, options),
-        Dialect::OpenAi => chat::write_request::write(read()?, options),
-        Dialect::Gemini => gemini::write_request::write(read()?, options),
+        Dialect::OpenAi => chat::write_request::write(read, options),
+        Dialect::Anthropic => messages::write_request::write(read, options),
+        Dialect::Gemini => gemini::write_request::write(read, options),
+        Dialect::Responses | Dialect::Converse | Dialect::Cohere => Err(no_pair()),
     }
 }
 
@@ -144,17 +149,22 @@ impl Answer {
     ///
     /// [`Kind::NoPair`] when there is no translation between the two dialects.
     pub fn new(from: Dialect, to: Dialect, options: AnswerOptions) -> Result<Self, Error> {
+        let no_pair = || Kind::NoPair { from, to }.into();
         if !is_supported(from, to) {
-            return Err(Kind::NoPair { from, to }.into());
+            return Err(no_pair());
         }
         let reader: Box<dyn ReadAnswer> = match to {
-            Dialect::Anthropic => Box::new(messages::read_answer::Reader::default()),
             Dialect::OpenAi => Box::new(chat::read_answer::Reader::default()),
+            Dialect::Anthropic => Box::new(messages::read_answer::Reader::default()),
             Dialect::Gemini => Box::new(gemini::read_answer::Reader::default()),
+            Dialect::Responses | Dialect::Converse | Dialect::Cohere => return Err(no_pair()),
         };
         let writer = match from {
+            Dialect::OpenAi => chat::write_answer::writer(&options),
             Dialect::Anthropic => messages::write_answer::writer(&options),
-            Dialect::OpenAi | Dialect::Gemini => chat::write_answer::writer(&options),
+            Dialect::Responses | Dialect::Gemini | Dialect::Converse | Dialect::Cohere => {
+                return Err(no_pair());
+            }
         };
         let relay = Relay::new(from, reader, writer, &options);
         Ok(Self { is_event_stream: options.is_stream(), relay, failure: None })
