@@ -3,7 +3,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 WEIRGATE := target/debug/weirgate
 
-.PHONY: help setup setup-run setup-test setup-model filters build run demo test lint bench bench-peers prove-budgets eval-cache envoy-config clean
+.PHONY: help setup setup-run setup-test setup-model filters build run demo test lint bench fuzz bench-peers prove-budgets eval-cache envoy-config clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -34,6 +34,7 @@ demo: filters build ## Show what the gateway does, against a mock provider, and 
 
 test: setup filters build ## Run every test
 	cargo test --workspace --quiet
+	crates/dialect/fuzz/run.sh 5
 	.tools/venv/bin/pytest -q tests/e2e
 	.tools/venv/bin/pytest -q tests/deploy
 
@@ -50,6 +51,9 @@ bench-peers: filters ## The same, and other gateways in the same run
 	tests/bench/peers.sh
 	cargo build --release
 	target/release/weirgate-bench run --peers
+
+fuzz: ## Fuzz each parser for SECONDS=600: failing inputs come to target/fuzz/artifacts
+	crates/dialect/fuzz/run.sh $(or $(SECONDS),600)
 
 prove-budgets: setup filters ## Kill everything under load and compare spend with what was generated: target/proof/budgets.json
 	cargo build --release

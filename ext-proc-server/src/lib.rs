@@ -5,6 +5,7 @@
 //! * `decide`, `translate` and [`record`] are the three verbs that Envoy calls, over [`service`].
 //! * [`alerts`] tells owners by webhook how their limits stand.
 //! * [`directory`] keeps those whom the admin API makes known.
+//! * `secrets` gives Envoy the keys of providers that are in files.
 //! * [`vectors`] keeps the questions that the cache looks up by their meaning.
 //! * [`admin`] serves operators; [`probe`] shows that Envoy's chain is whole.
 //! * [`serve`] runs the service, [`up`] the service and Envoy together.
@@ -26,6 +27,7 @@ pub mod policy;
 pub mod probe;
 mod ratelimit;
 pub mod record;
+mod secrets;
 pub mod serve;
 pub mod service;
 pub mod store;

@@ -3,6 +3,7 @@
 use crate::cache::Cache;
 use crate::config::Endpoint;
 use crate::gateway::Gateway;
+use crate::secrets::Secrets;
 use crate::service::Services;
 use crate::{admin, alerts, record};
 use std::future::Future;
@@ -86,7 +87,9 @@ impl Service {
         let router = admin::router(gateway.clone()).into_make_service_with_connect_info::<SocketAddr>();
         let operators = axum::serve(admin, router);
         let operators = tokio::spawn(operators.into_future());
-        let router = Services::new(gateway.clone()).router();
+        let secrets = Secrets::open(gateway.policy.load().config());
+        let router = Services::new(gateway.clone()).router().add_service(secrets.discovery().server());
+        let secrets = tokio::spawn(secrets.follow());
         let stopped = Arc::new(Notify::new());
         let stop = {
             let stopped = stopped.clone();
@@ -117,6 +120,7 @@ impl Service {
         hits.abort();
         prices.abort();
         alerts.abort();
+        secrets.abort();
         operators.abort();
         record::close(&gateway, SystemTime::now()).await;
         maintain(&gateway);

@@ -1,7 +1,7 @@
 """Fixtures: one gateway for all tests that need no special one, and a fresh key for each test."""
 
 import pytest
-from support.clients import anthropic_sdk, openai_sdk
+from support.clients import anthropic_sdk, bedrock_sdk, gemini_sdk, openai_sdk
 from support.gateway import RUNNING, Gateway
 from support.paths import ENVOY, FILTERS, MOCK_PROVIDER, WEIRGATE
 
@@ -61,3 +61,16 @@ def openai_client(gateway, key):
 def anthropic_client(gateway, key):
     with anthropic_sdk(gateway, key) as client:
         yield client
+
+
+@pytest.fixture
+def gemini_client(gateway, key):
+    with gemini_sdk(gateway, key) as client:
+        yield client
+
+
+@pytest.fixture
+def bedrock_client(gateway, key):
+    client = bedrock_sdk(gateway, key)
+    yield client
+    client.close()

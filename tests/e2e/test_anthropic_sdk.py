@@ -10,7 +10,14 @@ from support.prompts import HELLO, PIXEL
 
 MODEL = "claude-sonnet-4-5"
 # A model whose provider speaks the client's dialect, and those that are translated, with the mock's name of its dialect.
-MODELS = {MODEL: "anthropic", "gpt-4o": "openai", "gemini-2.5-flash": "gemini"}
+MODELS = {
+    MODEL: "anthropic",
+    "gpt-4o": "openai",
+    "gemini-2.5-flash": "gemini",
+    "gpt-5-pro": "responses",
+    "amazon.nova-lite-v1:0": "converse",
+    "command-a": "cohere",
+}
 
 
 @pytest.fixture(params=MODELS)
@@ -23,6 +30,10 @@ def said(model):
     return f"Hello from the mock {MODELS[model]} model {model}: you said 5 words."
 
 
+def blocks(message, kind):
+    return [block for block in message.content if block.type == kind]
+
+
 TOOL = {
     "name": "get_weather",
     "description": "The weather in a city",
@@ -33,7 +44,8 @@ ASKS_FOR_WEATHER = [{"role": "user", "content": "What is the weather?"}]
 
 def test_a_message_is_answered(anthropic_client, model):
     answer = anthropic_client.messages.create(model=model, max_tokens=100, messages=HELLO, system="Be brief")
-    assert answer.content[0].text == said(model)
+    (text,) = blocks(answer, "text")
+    assert text.text == said(model)
     assert answer.stop_reason == "end_turn"
     assert answer.usage.output_tokens == len(said(model).split())
 
@@ -51,20 +63,24 @@ def test_a_streamed_message_gives_the_same_text_and_usage(anthropic_client, mode
     with anthropic_client.messages.stream(model=model, max_tokens=100, messages=HELLO) as stream:
         text = "".join(stream.text_stream)
         final = stream.get_final_message()
-    assert text == said(model) == final.content[0].text
+    assert text == said(model) == blocks(final, "text")[0].text
     assert final.usage.output_tokens == len(said(model).split())
     assert final.stop_reason == "end_turn"
 
 
 def test_the_cap_on_tokens_is_kept(anthropic_client, model):
-    answer = anthropic_client.messages.create(model=model, max_tokens=2, messages=HELLO)
-    assert answer.stop_reason == "max_tokens" and answer.usage.output_tokens == 2
+    # OpenAI's API of responses takes no smaller limit than 16.
+    cap = 16 if MODELS[model] == "responses" else 2
+    answer = anthropic_client.messages.create(
+        model=model, max_tokens=cap, messages=HELLO, extra_headers=steer(tokens=50)
+    )
+    assert answer.stop_reason == "max_tokens" and answer.usage.output_tokens == cap
 
 
 def test_a_tool_is_called_and_its_result_goes_back(anthropic_client, model):
     ask = {"model": model, "max_tokens": 100, "tools": [TOOL]}
     first = anthropic_client.messages.create(messages=ASKS_FOR_WEATHER, **ask)
-    (call,) = first.content
+    (call,) = blocks(first, "tool_use")
     assert first.stop_reason == "tool_use" and call.name == "get_weather" and set(call.input) == {"city"}
     result = {"type": "tool_result", "tool_use_id": call.id, "content": "21 degrees"}
     messages = [
@@ -81,7 +97,7 @@ def test_streamed_tool_calls_are_put_together(anthropic_client, model):
         model=model, max_tokens=100, messages=ASKS_FOR_WEATHER, tools=[TOOL], extra_headers=calls
     ) as stream:
         final = stream.get_final_message()
-    assert [block.input for block in final.content] == [{"city": "Rome"}, {"city": "Oslo"}]
+    assert [block.input for block in blocks(final, "tool_use")] == [{"city": "Rome"}, {"city": "Oslo"}]
 
 
 def test_an_image_reaches_the_provider(anthropic_client, mock, model):
@@ -89,15 +105,43 @@ def test_an_image_reaches_the_provider(anthropic_client, mock, model):
     content = [{"type": "image", "source": source}, {"type": "text", "text": "What is this?"}]
     anthropic_client.messages.create(model=model, max_tokens=9, messages=[{"role": "user", "content": content}])
     sent = json.loads(mock.only_request()["body"])
-    if model == "gemini-2.5-flash":
-        inline = {"mimeType": "image/png", "data": PIXEL}
-        assert sent["contents"][0]["parts"] == [{"inlineData": inline}, {"text": "What is this?"}]
-        return
-    sent = sent["messages"][0]["content"]
-    if model == MODEL:
-        assert sent == content
-    else:
-        assert sent[0]["image_url"]["url"] == f"data:image/png;base64,{PIXEL}" and sent[1]["text"] == "What is this?"
+    first = next(sent[name] for name in ("messages", "contents", "input") if name in sent)[0]
+    image, text = first.get("content") or first["parts"]
+    assert text["text"] == "What is this?"
+    match MODELS[model]:
+        case "anthropic":
+            assert [image, text] == content
+        case "gemini":
+            assert image == {"inlineData": {"mimeType": "image/png", "data": PIXEL}}
+        case "responses":
+            assert image == {"type": "input_image", "image_url": f"data:image/png;base64,{PIXEL}"}
+        case "converse":
+            assert image == {"image": {"format": "png", "source": {"bytes": PIXEL}}}
+        case _:
+            assert image["image_url"]["url"] == f"data:image/png;base64,{PIXEL}"
+
+
+@pytest.mark.parametrize("model", [MODEL, "gpt-5-pro", "gemini-2.5-flash", "amazon.nova-lite-v1:0"])
+def test_a_document_may_come_without_a_word(anthropic_client, mock, model):
+    """Bedrock wants a text beside every document, which Anthropic does not."""
+    source = {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0xLjQK"}
+    content = [{"type": "document", "title": "My_report.pdf", "source": source}]
+    assert anthropic_client.messages.create(
+        model=model, max_tokens=100, messages=[{"role": "user", "content": content}]
+    ).content
+    assert "JVBERi0xLjQK" in mock.only_request()["body"]
+
+
+def test_a_tool_may_fail_without_a_word(anthropic_client, model):
+    """Bedrock wants failures to say something, which Anthropic does not."""
+    call = {"type": "tool_use", "id": "toolu_1", "name": "get_weather", "input": {"city": "Rome"}}
+    result = {"type": "tool_result", "tool_use_id": "toolu_1", "is_error": True}
+    messages = [
+        *ASKS_FOR_WEATHER,
+        {"role": "assistant", "content": [call]},
+        {"role": "user", "content": [result]},
+    ]
+    assert anthropic_client.messages.create(model=model, max_tokens=100, messages=messages, tools=[TOOL]).content
 
 
 def test_thinking_comes_through(anthropic_client):
@@ -124,6 +168,40 @@ def test_the_system_prompt_and_the_settings_reach_a_translated_provider(anthropi
     sent = json.loads(mock.only_request()["body"])
     assert sent["messages"][0] == {"role": "system", "content": "Be brief"}
     assert (sent["temperature"], sent["top_p"], sent["max_tokens"], sent["stop"]) == (0.5, 0.9, 7, ["END"])
+
+
+@pytest.mark.parametrize("model", ["gpt-5-pro", "amazon.nova-lite-v1:0", "command-a"])
+def test_the_system_prompt_and_the_cap_reach_the_newer_providers(anthropic_client, mock, model):
+    anthropic_client.messages.create(model=model, max_tokens=20, messages=HELLO, system="Be brief")
+    sent = json.loads(mock.only_request()["body"])
+    if model == "gpt-5-pro":
+        assert sent["max_output_tokens"] == 20
+        assert sent["input"][0] == {"type": "message", "role": "system", "content": "Be brief"}
+    elif model == "command-a":
+        assert sent["max_tokens"] == 20
+        assert sent["messages"][0] == {"role": "system", "content": [{"type": "text", "text": "Be brief"}]}
+    else:
+        assert sent["inferenceConfig"] == {"maxTokens": 20} and sent["system"] == [{"text": "Be brief"}]
+
+
+def test_what_a_reasoning_model_of_openais_thought_goes_back(anthropic_client, mock):
+    """Its provider keeps nothing, so that the thought has to come along, and it refuses one that is not its own."""
+    ask = {"model": "gpt-5-pro", "max_tokens": 2000, "tools": [TOOL]}
+    thinking = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
+    calls = steer(reasoning=3, tool='get_weather:{"city":"Rome"}')
+    first = anthropic_client.messages.create(messages=ASKS_FOR_WEATHER, extra_headers=calls, **ask, **thinking)
+    (thought,), (call,) = blocks(first, "thinking"), blocks(first, "tool_use")
+    assert thought.thinking == "think think think"
+    result = {"type": "tool_result", "tool_use_id": call.id, "content": "21 degrees"}
+    messages = [
+        *ASKS_FOR_WEATHER,
+        {"role": "assistant", "content": first.content},
+        {"role": "user", "content": [result]},
+    ]
+    assert anthropic_client.messages.create(messages=messages, **ask, **thinking).content
+    sent = json.loads(mock.requests()[-1]["body"])
+    kinds = [item["type"] for item in sent["input"]]
+    assert kinds == ["message", "reasoning", "function_call", "function_call_output"]
 
 
 def test_what_a_provider_has_no_place_for_is_refused_by_its_name(anthropic_client):

@@ -15,6 +15,17 @@ MODELS = {
     "renamed": "gpt-4o-mini",
     "claude-sonnet-4-5": "claude-sonnet-4-5",
     "gemini-2.5-flash": "gemini-2.5-flash",
+    "gpt-5-pro": "gpt-5-pro",
+    "amazon.nova-lite-v1:0": "amazon.nova-lite-v1:0",
+    "command-a": "command-a",
+}
+# The providers of those that are translated, and the mock's names of their dialects.
+PROVIDERS = {
+    "claude-sonnet-4-5": ("claude", "anthropic"),
+    "gemini-2.5-flash": ("gemini", "gemini"),
+    "gpt-5-pro": ("openai-responses", "responses"),
+    "amazon.nova-lite-v1:0": ("bedrock", "converse"),
+    "command-a": ("cohere", "cohere"),
 }
 
 
@@ -23,12 +34,13 @@ def model(request):
     return request.param
 
 
+def dialect_of(model):
+    return PROVIDERS.get(model, ("openai", "openai"))[1]
+
+
 def said(model):
     """What the mock answers to HELLO."""
-    upstream = MODELS[model]
-    dialects = {"claude": "anthropic", "gemini": "gemini"}
-    dialect = dialects.get(upstream.split("-")[0], "openai")
-    return f"Hello from the mock {dialect} model {upstream}: you said 5 words."
+    return f"Hello from the mock {dialect_of(model)} model {MODELS[model]}: you said 5 words."
 
 
 def test_a_chat_is_answered(openai_client, model):
@@ -42,33 +54,50 @@ def test_a_chat_is_answered(openai_client, model):
 
 
 def test_the_system_prompt_and_the_settings_reach_the_provider(openai_client, mock, model):
-    openai_client.chat.completions.create(
-        model=model,
-        messages=[{"role": "system", "content": "Be brief"}, *HELLO],
-        temperature=0.5,
-        top_p=0.9,
-        max_tokens=7,
-        stop=["END"],
-    )
-    sent = json.loads(mock.only_request()["body"])
-    if "gemini" in model:
+    dialect = dialect_of(model)
+    # The model that reasons takes no sampling, and its API no stop sequences.
+    sampling = {} if dialect == "responses" else {"temperature": 0.5, "top_p": 0.9, "stop": ["END"]}
+    messages = [{"role": "system", "content": "Be brief"}, *HELLO]
+    openai_client.chat.completions.create(model=model, messages=messages, max_tokens=7, **sampling)
+    request = mock.only_request()
+    sent = json.loads(request["body"])
+    if dialect == "gemini":
         settings = {"temperature": 0.5, "topP": 0.9, "maxOutputTokens": 7, "stopSequences": ["END"]}
         assert sent["generationConfig"] == settings
         assert sent["systemInstruction"] == {"parts": [{"text": "Be brief"}]}
         return
+    if dialect == "converse":
+        settings = {"temperature": 0.5, "topP": 0.9, "maxTokens": 7, "stopSequences": ["END"]}
+        assert sent["inferenceConfig"] == settings
+        assert sent["system"] == [{"text": "Be brief"}]
+        assert request["path"] == "/model/amazon.nova-lite-v1%3A0/converse"
+        return
     assert sent["model"] == MODELS[model]
-    assert (sent["temperature"], sent["top_p"], sent["max_tokens"]) == (0.5, 0.9, 7)
-    if "claude" in model:
-        assert "Be brief" in json.dumps(sent["system"]) and sent["stop_sequences"] == ["END"]
+    if dialect == "responses":
+        # It takes no smaller limit.
+        assert sent["max_output_tokens"] == 16
+        assert sent["input"][0] == {"type": "message", "role": "system", "content": "Be brief"}
+        return
+    assert (sent["temperature"], sent["max_tokens"]) == (0.5, 7)
+    assert sent["p" if dialect == "cohere" else "top_p"] == 0.9
+    assert sent["stop" if dialect == "openai" else "stop_sequences"] == ["END"]
+    if dialect == "anthropic":
+        assert "Be brief" in json.dumps(sent["system"])
+    elif dialect == "cohere":
+        assert sent["messages"][0] == {"role": "system", "content": [{"type": "text", "text": "Be brief"}]}
     else:
-        assert sent["messages"][0] == {"role": "system", "content": "Be brief"} and sent["stop"] == ["END"]
+        assert sent["messages"][0] == {"role": "system", "content": "Be brief"}
 
 
 def test_the_cap_on_tokens_is_kept(openai_client, model):
-    answer = openai_client.chat.completions.create(model=model, messages=HELLO, max_completion_tokens=3)
+    # The API of responses takes no smaller limit than 16.
+    cap = 16 if dialect_of(model) == "responses" else 3
+    answer = openai_client.chat.completions.create(
+        model=model, messages=HELLO, max_completion_tokens=cap, extra_headers=steer(tokens=50)
+    )
     assert answer.choices[0].finish_reason == "length"
-    assert answer.choices[0].message.content == " ".join(said(model).split()[:3])
-    assert answer.usage.completion_tokens == 3
+    assert len(answer.choices[0].message.content.split()) == cap
+    assert answer.usage.completion_tokens == cap
 
 
 def test_a_streamed_chat_gives_the_same_text(openai_client, model):
@@ -132,16 +161,23 @@ def test_a_tool_is_called_and_its_result_goes_back(openai_client, mock, model):
     second = openai_client.chat.completions.create(model=model, messages=messages, tools=[WEATHER])
     assert second.choices[0].message.content
     sent = json.loads(mock.requests()[-1]["body"])
-    if "gemini" in model:
-        assert sent["contents"][-1]["parts"][0]["functionResponse"]["response"] == {"result": "21 degrees"}
-        return
-    sent = sent["messages"][-1]
-    if "claude" in model:
-        (result,) = sent["content"]
-        assert (result["type"], result["tool_use_id"]) == ("tool_result", call.id)
-        assert "21 degrees" in json.dumps(result["content"])
-    else:
-        assert sent == messages[-1]
+    last = next(sent[name] for name in ("messages", "contents", "input") if name in sent)[-1]
+    match dialect_of(model):
+        case "gemini":
+            assert last["parts"][0]["functionResponse"]["response"] == {"result": "21 degrees"}
+        case "anthropic":
+            (result,) = last["content"]
+            assert (result["type"], result["tool_use_id"]) == ("tool_result", call.id)
+            assert "21 degrees" in json.dumps(result["content"])
+        case "responses":
+            assert last == {"type": "function_call_output", "call_id": call.id, "output": "21 degrees"}
+        case "converse":
+            assert last["content"] == [{"toolResult": {"toolUseId": call.id, "content": [{"text": "21 degrees"}]}}]
+        case "cohere":
+            content = [{"type": "text", "text": "21 degrees"}]
+            assert last == {"role": "tool", "tool_call_id": call.id, "content": content}
+        case _:
+            assert last == messages[-1]
 
 
 TWO_CALLS = steer(tool=['get_weather:{"city":"Rome","unit":"C"}', 'get_weather:{"city":"Oslo","unit":"F"}'])
@@ -209,20 +245,25 @@ def test_an_image_reaches_the_provider(openai_client, mock, model):
     answer = openai_client.chat.completions.create(model=model, messages=[{"role": "user", "content": content}])
     assert answer.choices[0].message.content
     sent = json.loads(mock.only_request()["body"])
-    if "gemini" in model:
-        assert sent["contents"][0]["parts"][1] == {"inlineData": {"mimeType": "image/png", "data": PIXEL}}
-        return
-    text, image = sent["messages"][0]["content"]
+    first = next(sent[name] for name in ("messages", "contents", "input") if name in sent)[0]
+    text, image = first.get("content") or first["parts"]
     assert text["text"] == "What is this?"
-    if "claude" in model:
-        assert image["source"] == {"type": "base64", "media_type": "image/png", "data": PIXEL}
-    else:
-        assert image == content[1]
+    match dialect_of(model):
+        case "gemini":
+            assert image == {"inlineData": {"mimeType": "image/png", "data": PIXEL}}
+        case "anthropic":
+            assert image["source"] == {"type": "base64", "media_type": "image/png", "data": PIXEL}
+        case "responses":
+            assert image == {"type": "input_image", "image_url": f"data:image/png;base64,{PIXEL}"}
+        case "converse":
+            assert image == {"image": {"format": "png", "source": {"bytes": PIXEL}}}
+        case _:
+            assert image == content[1]
 
 
 def test_response_headers_say_who_answered_at_which_attempt(openai_client, model):
     raw = openai_client.chat.completions.with_raw_response.create(model=model, messages=HELLO)
-    provider = next((name for name in ("claude", "gemini") if name in model), "openai")
+    provider = PROVIDERS.get(model, ("openai", "openai"))[0]
     assert raw.headers["x-weirgate-attempts"] == "1"
     assert raw.headers["x-weirgate-deployment"] == f"{provider}/{MODELS[model]}"
     assert raw.parse().choices
@@ -266,3 +307,20 @@ def test_geminis_newest_models_get_their_signatures_back(openai_client, mock):
         assert openai_client.chat.completions.create(model="gemini-3-pro", messages=messages, tools=[WEATHER])
         sent = json.loads(mock.requests()[-1]["body"])
         assert sent["contents"][1]["parts"][0]["thoughtSignature"]
+
+
+def test_what_a_reasoning_model_of_openais_thought_goes_back(openai_client, mock):
+    """Its provider keeps nothing, so that the thought has to come along, and it refuses one that is not its own."""
+    model = "gpt-5-pro"
+    first = openai_client.chat.completions.create(
+        model=model, extra_headers=steer(reasoning=3, tool='get_weather:{"city":"Rome","unit":"C"}'), **asks_for_weather()
+    )
+    message = first.choices[0].message
+    assert first.usage.completion_tokens_details.reasoning_tokens == 3
+    (call,) = message.tool_calls
+    result = {"role": "tool", "tool_call_id": call.id, "content": "21 degrees"}
+    messages = [*asks_for_weather()["messages"], message.model_dump(exclude_none=True), result]
+    assert openai_client.chat.completions.create(model=model, messages=messages, tools=[WEATHER]).choices
+    first_sent, second_sent = (json.loads(request["body"]) for request in mock.requests())
+    assert first_sent["store"] is False and "reasoning.encrypted_content" in first_sent["include"]
+    assert [item["type"] for item in second_sent["input"]][-2:] == ["function_call", "function_call_output"]

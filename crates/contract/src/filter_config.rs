@@ -52,7 +52,7 @@ impl std::fmt::Debug for SecretText {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Upstream {
-    /// The path of the provider's API, such as `/v1`, which goes before the endpoint.
+    /// The path of the provider's API, such as `/v1`, which goes before the endpoint. Behind a `?` is what every query is to hold.
     pub base_path: String,
     /// The provider's name of the model, which replaces the one in the body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,6 +60,21 @@ pub struct Upstream {
     /// The provider's field for a cap on the tokens of an answer, where decide asks for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cap_field: Option<String>,
+}
+
+/// The path of an endpoint at a provider. What the endpoint's own query says otherwise than the provider's is left out.
+pub fn provider_path(base_path: &str, endpoint: &str) -> String {
+    let Some((path, query)) = base_path.split_once('?') else { return format!("{base_path}{endpoint}") };
+    let (endpoint, asked) = endpoint.split_once('?').unwrap_or((endpoint, ""));
+    let name = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
+    let said = |pair: &str| query.split('&').any(|other| name(other) == name(pair));
+    let mut whole = format!("{path}{endpoint}?");
+    for pair in asked.split('&').filter(|pair| !pair.is_empty() && !said(pair)) {
+        whole.push_str(pair);
+        whole.push('&');
+    }
+    whole.push_str(query);
+    whole
 }
 
 /// Chooses a provider or a model by a request header.
@@ -155,4 +170,21 @@ pub enum Tokenizer {
     Cl100k,
     /// By the o200k count times a factor, for families whose encoding is not public.
     Estimate(f64),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_are_joined() {
+        assert_eq!(provider_path("/v1", "/chat/completions?a=b"), "/v1/chat/completions?a=b");
+        let dated = "/openai/deployments/d?api-version=2024-10-21";
+        let chat =
+            |rest: &str| format!("/openai/deployments/d/chat/completions?{rest}api-version=2024-10-21");
+        assert_eq!(provider_path(dated, "/chat/completions"), chat(""));
+        assert_eq!(provider_path(dated, "/chat/completions?"), chat(""));
+        assert_eq!(provider_path(dated, "/chat/completions?alt=sse&x"), chat("alt=sse&x&"));
+        assert_eq!(provider_path(dated, "/chat/completions?api-version=1999&alt=sse"), chat("alt=sse&"));
+    }
 }

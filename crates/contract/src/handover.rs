@@ -64,8 +64,8 @@ pub struct Decision {
     /// Tokens of output that were reserved.
     #[serde(default)]
     pub output_tokens: u64,
-    /// The cap that translate sets where the provider insists on one and the client gave none, so that no more is
-    /// generated than was reserved. `None`: the key has no budget, and the model's own limit is the cap.
+    /// The cap on the tokens of one answer, to be set for the provider where the client gave none, so that no more is generated
+    /// than was reserved. `None`: none has to be set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_cap: Option<u64>,
     /// Micro-dollars that were reserved.

@@ -39,9 +39,6 @@ pub mod request_header {
     pub const END_USER: &str = "x-weirgate-end-user";
     /// The request's own tags, separated by commas.
     pub const TAGS: &str = "x-weirgate-tags";
-    /// The cap on the tokens of one answer that decide sets where the client gave none, so that no more is generated than was
-    /// reserved.
-    pub const OUTPUT_CAP: &str = "x-weirgate-output-cap";
     /// A [`crate::handover::Asked`] as JSON, where answers are cached.
     pub const ASKED: &str = "x-weirgate-asked";
     /// By what other logs know a request, which Envoy sets where the client does not.

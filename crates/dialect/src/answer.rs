@@ -1,5 +1,9 @@
 //! What an answer says of itself: its usage, and its text for when it says none.
 
+mod converse;
+mod gemini;
+mod responses;
+
 use crate::usage::{GeminiUsage, Usage, WireUsage};
 use crate::{Dialect, sse};
 use serde::Deserialize;
@@ -96,10 +100,9 @@ impl Reader {
     /// The usage as far as the provider told it.
     pub fn usage(&self) -> Option<Usage> {
         self.usage_seen.then(|| match self.dialect {
-            Dialect::Anthropic => self.wire.anthropic(),
-            Dialect::OpenAi | Dialect::Responses | Dialect::Gemini | Dialect::Converse | Dialect::Cohere => {
-                self.wire.openai()
-            }
+            // Bedrock's counters are disjoint too.
+            Dialect::Anthropic | Dialect::Converse => self.wire.anthropic(),
+            Dialect::OpenAi | Dialect::Responses | Dialect::Gemini | Dialect::Cohere => self.wire.openai(),
         })
     }
 
@@ -129,15 +132,21 @@ impl Reader {
         self.wire.service_tier.as_deref().filter(|tier| !matches!(*tier, "default" | "standard" | "auto"))
     }
 
-    /// Takes one raw server-sent event.
+    /// Takes one raw event: a server-sent one, or a message in Amazon's framing.
     pub fn event(&mut self, raw: &[u8]) -> EventKind {
+        if self.dialect == Dialect::Converse {
+            return self.converse_event(raw);
+        }
         let event = sse::parse(raw);
         let data: &[u8] = &event.data;
         match self.dialect {
             Dialect::Anthropic => self.anthropic_event(data),
-            Dialect::OpenAi | Dialect::Responses | Dialect::Gemini | Dialect::Converse | Dialect::Cohere => {
-                self.openai_event(data)
+            Dialect::Responses => {
+                self.responses_event(data);
+                EventKind::Other
             }
+            Dialect::Gemini => self.gemini_event(data),
+            Dialect::OpenAi | Dialect::Converse | Dialect::Cohere => self.openai_event(data),
         }
     }
 
@@ -148,7 +157,10 @@ impl Reader {
                 self.anthropic_message(message);
                 self.final_usage_seen = self.usage_seen;
             }),
-            Dialect::OpenAi | Dialect::Responses | Dialect::Gemini | Dialect::Converse | Dialect::Cohere => {
+            Dialect::Responses => self.responses_body(body),
+            Dialect::Gemini => self.gemini_body(body),
+            Dialect::Converse => self.converse_body(body),
+            Dialect::OpenAi | Dialect::Cohere => {
                 serde_json::from_slice::<OpenAiChunk<'_>>(body).map(|chunk| self.openai_chunk(chunk))
             }
         };

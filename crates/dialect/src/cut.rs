@@ -1,9 +1,15 @@
 //! Ending a stream before the model does, so that the client sees an answer that came to its cap.
 //!
 //! OpenAI: <https://platform.openai.com/docs/api-reference/chat-streaming> (`finish_reason: length`). Anthropic:
-//! <https://docs.claude.com/en/docs/build-with-claude/streaming> (`stop_reason: max_tokens`).
+//! <https://docs.claude.com/en/docs/build-with-claude/streaming> (`stop_reason: max_tokens`). Gemini:
+//! <https://ai.google.dev/api/generate-content#FinishReason> (`MAX_TOKENS`).
+
+mod converse;
+mod responses;
 
 use crate::{Dialect, sse};
+use converse::Converse;
+use responses::{Responses, Said};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -20,6 +26,8 @@ pub struct Cut {
     envelope: serde_json::Map<String, Value>,
     /// OpenAI: choices that have begun and not ended. Anthropic: the block that is open.
     open: BTreeSet<u64>,
+    responses: Responses,
+    converse: Converse,
     begun: bool,
     ended: bool,
 }
@@ -27,18 +35,33 @@ pub struct Cut {
 impl Cut {
     /// For a stream in the dialect of the client.
     pub fn new(dialect: Dialect) -> Self {
-        Self { dialect, envelope: serde_json::Map::new(), open: BTreeSet::new(), begun: false, ended: false }
+        Self {
+            dialect,
+            envelope: serde_json::Map::new(),
+            open: BTreeSet::new(),
+            responses: Responses::default(),
+            converse: Converse::default(),
+            begun: false,
+            ended: false,
+        }
     }
 
     /// Takes one raw event.
     pub fn event(&mut self, raw: &[u8]) {
+        if self.dialect == Dialect::Converse {
+            return self.converse.event(raw);
+        }
         let event = sse::parse(raw);
         let data: &[u8] = &event.data;
         match self.dialect {
             Dialect::Anthropic => self.anthropic(data),
-            Dialect::OpenAi | Dialect::Responses | Dialect::Gemini | Dialect::Converse | Dialect::Cohere => {
-                self.openai(data)
-            }
+            Dialect::Responses => match self.responses.event(data) {
+                Said::Begins => self.begun = true,
+                Said::Ends => self.ended = true,
+                Said::More => {}
+            },
+            Dialect::Gemini => self.gemini(data),
+            Dialect::OpenAi | Dialect::Converse | Dialect::Cohere => self.openai(data),
         }
     }
 
@@ -72,6 +95,26 @@ impl Cut {
         }
     }
 
+    fn gemini(&mut self, data: &[u8]) {
+        let Ok(chunk) = serde_json::from_slice::<GeminiChunk<'_>>(data) else { return };
+        if !self.begun {
+            self.begun = true;
+            for (name, value) in [("modelVersion", chunk.model_version), ("responseId", chunk.response_id)] {
+                if let Some(value) = value.and_then(|raw| serde_json::from_str(raw.get()).ok()) {
+                    self.envelope.insert(name.to_owned(), value);
+                }
+            }
+        }
+        for candidate in chunk.candidates.into_iter().flatten() {
+            if candidate.finish_reason.is_some_and(|reason| reason.get() != "null") {
+                self.open.remove(&candidate.index);
+                self.ended = self.open.is_empty();
+            } else if self.open.len() < CHOICES {
+                self.open.insert(candidate.index);
+            }
+        }
+    }
+
     fn anthropic(&mut self, data: &[u8]) {
         let Ok(event) = serde_json::from_slice::<Event<'_>>(data) else { return };
         match event.kind.as_ref() {
@@ -85,11 +128,14 @@ impl Cut {
 
     /// Whether the stream has come to its own end.
     pub fn has_ended(&self) -> bool {
-        self.ended
+        self.ended || self.converse.has_ended()
     }
 
     /// The events that end the stream here, with the usage so far, in tokens; `None` if it has ended or has not begun.
     pub fn end(&self, input: u64, output: u64) -> Option<Vec<u8>> {
+        if self.dialect == Dialect::Converse {
+            return self.converse.end(input, output);
+        }
         if self.ended || !self.begun {
             return None;
         }
@@ -112,7 +158,22 @@ impl Cut {
                 );
                 push(&mut out, Some("message_stop"), &json!({"type": "message_stop"}));
             }
-            Dialect::OpenAi | Dialect::Responses | Dialect::Gemini | Dialect::Converse | Dialect::Cohere => {
+            Dialect::Responses => out = self.responses.end(input, output),
+            Dialect::Gemini => {
+                let candidate = |index| json!({"content": {"parts": [{"text": ""}], "role": "model"}, "finishReason": "MAX_TOKENS", "index": index});
+                let candidates: Vec<Value> = self.open.iter().map(candidate).collect();
+                let usage = json!({
+                    "promptTokenCount": input,
+                    "candidatesTokenCount": output,
+                    "totalTokenCount": input.saturating_add(output),
+                });
+                let mut chunk = serde_json::Map::new();
+                chunk.insert("candidates".to_owned(), candidates.into());
+                chunk.insert("usageMetadata".to_owned(), usage);
+                chunk.extend(self.envelope.clone());
+                push(&mut out, None, &Value::Object(chunk));
+            }
+            Dialect::OpenAi | Dialect::Converse | Dialect::Cohere => {
                 let choice =
                     |index| json!({"index": index, "delta": {}, "logprobs": null, "finish_reason": "length"});
                 let choices: Vec<Value> = self.open.iter().map(choice).collect();
@@ -164,6 +225,26 @@ struct Chunk<'a> {
 
 #[derive(Deserialize)]
 struct Choice<'a> {
+    #[serde(default)]
+    index: u64,
+    #[serde(borrow, default)]
+    finish_reason: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct GeminiChunk<'a> {
+    #[serde(borrow, default)]
+    model_version: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    response_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    candidates: Option<Vec<Candidate<'a>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Candidate<'a> {
     #[serde(default)]
     index: u64,
     #[serde(borrow, default)]

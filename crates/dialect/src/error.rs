@@ -184,7 +184,18 @@ impl ClientError {
         let value = self.value(dialect);
         match dialect {
             Dialect::Anthropic => format!("event: error\ndata: {value}\n\n"),
-            Dialect::OpenAi | Dialect::Responses | Dialect::Gemini | Dialect::Converse | Dialect::Cohere => {
+            // In its streams the error is no envelope's inside. What number the event has is not known here.
+            Dialect::Responses => {
+                let value = json!({
+                    "type": "error",
+                    "code": self.code,
+                    "message": self.message,
+                    "param": self.param,
+                    "sequence_number": 0,
+                });
+                format!("event: error\ndata: {value}\n\n")
+            }
+            Dialect::OpenAi | Dialect::Gemini | Dialect::Converse | Dialect::Cohere => {
                 format!("data: {value}\n\n")
             }
         }
@@ -241,5 +252,9 @@ mod tests {
         let error = ClientError::new(ErrorKind::Unavailable, "provider_unavailable", "gone");
         assert!(error.event(Dialect::OpenAi).starts_with("data: {\"error\""));
         assert!(error.event(Dialect::Anthropic).starts_with("event: error\ndata: {\"type\":\"error\""));
+        let event = error.event(Dialect::Responses);
+        let data = event.strip_prefix("event: error\ndata: ").unwrap().trim_end();
+        let value: serde_json::Value = serde_json::from_str(data).unwrap();
+        assert_eq!((&value["type"], &value["message"]), (&json!("error"), &json!("gone")));
     }
 }

@@ -3,8 +3,9 @@
 //! The body is read once, in order, and nothing is kept but these fields: a prompt of ten megabytes costs a
 //! scan, not a tree. A field that stands twice is refused, so that no two readers of one body can disagree.
 
-use crate::Operation;
 use crate::error::{ClientError, ErrorKind};
+use crate::layout::Layout;
+use crate::{Dialect, Operation};
 use serde::Deserialize;
 use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -63,6 +64,29 @@ struct Fields<'a> {
     metadata: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "also_null")]
     stream_options: Option<&'a RawValue>,
+    /// Gemini's settings. Its servers take every name in either form.
+    #[serde(borrow, default, rename = "generationConfig", alias = "generation_config")]
+    generation_config: Option<&'a RawValue>,
+    /// Those of Converse.
+    #[serde(borrow, default, rename = "inferenceConfig")]
+    inference_config: Option<&'a RawValue>,
+}
+
+/// What the settings of Gemini and Converse say of the length of an answer.
+#[derive(Deserialize, Default)]
+struct Settings {
+    #[serde(default, rename = "maxOutputTokens", alias = "max_output_tokens", alias = "maxTokens")]
+    cap: Option<u64>,
+    #[serde(default, rename = "candidateCount", alias = "candidate_count")]
+    choices: Option<u64>,
+}
+
+impl Settings {
+    fn read(field: &str, raw: Option<&RawValue>) -> Result<Self, ClientError> {
+        let Some(raw) = raw.filter(|raw| raw.get() != "null") else { return Ok(Self::default()) };
+        object(raw.get().as_bytes())
+            .map_err(|error| wrong_type(field, &format!("cannot be read: {}", error.message)))
+    }
 }
 
 #[derive(Deserialize, Default)]
@@ -96,16 +120,18 @@ pub fn read(operation: Operation, body: &[u8]) -> Result<Head, ClientError> {
     };
     let tier = fields.service_tier.filter(|raw| raw.get() != "null");
     let tier = tier.map(|raw| string(raw.get(), "service_tier")).transpose()?;
+    let settings = match operation {
+        Operation::GenerateContent => Settings::read("generationConfig", fields.generation_config)?,
+        Operation::Converse => Settings::read("inferenceConfig", fields.inference_config)?,
+        _ => Settings::default(),
+    };
     // A cap that the provider does not read must not make a request look cheap.
     let cap = match operation {
         Operation::ChatCompletions => fields.max_completion_tokens.max(fields.max_tokens),
         Operation::Messages => fields.max_tokens,
         Operation::Responses => fields.max_output_tokens,
-        Operation::GenerateContent
-        | Operation::Converse
-        | Operation::Models
-        | Operation::Probe
-        | Operation::Passthrough => {
+        Operation::GenerateContent | Operation::Converse => settings.cap,
+        Operation::Models | Operation::Probe | Operation::Passthrough => {
             fields.max_output_tokens.max(fields.max_completion_tokens).max(fields.max_tokens)
         }
     };
@@ -115,7 +141,7 @@ pub fn read(operation: Operation, body: &[u8]) -> Result<Head, ClientError> {
         model_span: fields.model.and_then(|raw| span(body, raw)),
         stream: fields.stream.unwrap_or(false),
         max_tokens: cap,
-        choices: fields.n.max(fields.best_of).unwrap_or(1).max(1),
+        choices: fields.n.max(fields.best_of).max(settings.choices).unwrap_or(1).max(1),
         include_usage: stream_options.include_usage.unwrap_or(false),
         tier: tier.map(Cow::into_owned),
         end_user: match operation {
@@ -180,26 +206,45 @@ impl Head {
     }
 }
 
-/// A body with a cap on the tokens of its answer, in the field of this name, in place of every cap that it has. `None` for a body
-/// that is no JSON object.
-pub fn cap_output(body: &[u8], field: &str, tokens: u64) -> Option<Vec<u8>> {
-    let Members(members) = serde_json::from_slice(body).ok()?;
-    let mut out = Vec::with_capacity(body.len() + field.len() + 24);
-    out.push(b'{');
-    // A null is no cap, but a second field of the name would be one too many.
-    let kept = members.iter().filter(|(name, _)| !CAPS.contains(&name.as_ref()));
+/// A chat's body with a cap on the tokens of its answer, in place of every cap that it has. `field`: the name that a provider of OpenAI's
+/// chat has for it, where that is not `max_completion_tokens`. `None` for a body that is no JSON object.
+pub fn cap_output(dialect: Dialect, body: &[u8], field: Option<&str>, tokens: u64) -> Option<Vec<u8>> {
+    let layout = Layout::of(dialect);
+    let own = layout.caps.first().copied()?;
+    let field = field.filter(|_| dialect == Dialect::OpenAi).unwrap_or(own);
+    let tokens = serde_json::value::to_raw_value(&tokens).ok()?;
+    let Members(mut members) = serde_json::from_slice(body).ok()?;
+    let Some(name) = layout.settings.first() else {
+        return write_capped(members, layout.caps, field, &tokens);
+    };
+    // The settings are an object of their own, under one of its names.
+    let settings = members.iter().position(|(name, _)| layout.settings.contains(&name.as_ref()));
+    let settings = settings.map(|place| members.remove(place).1.get()).filter(|json| *json != "null");
+    let Members(settings) =
+        settings.map_or(Some(Members(Vec::new())), |json| serde_json::from_str(json).ok())?;
+    let settings = String::from_utf8(write_capped(settings, layout.caps, field, &tokens)?).ok()?;
+    let settings = RawValue::from_string(settings).ok()?;
+    write_capped(members, &[], name, &settings)
+}
+
+/// An object with one cap, in place of those that it has. A null is no cap, but a second field of the name would be one too many.
+fn write_capped(
+    members: Vec<(Cow<'_, str>, &RawValue)>,
+    caps: &[&str],
+    field: &str,
+    cap: &RawValue,
+) -> Option<Vec<u8>> {
+    let kept = members.iter().filter(|(name, _)| !caps.contains(&name.as_ref()));
+    let mut out = vec![b'{'];
     for (name, value) in kept {
         serde_json::to_writer(&mut out, name).ok()?;
         out.push(b':');
         out.extend_from_slice(value.get().as_bytes());
         out.push(b',');
     }
-    out.extend_from_slice(format!("\"{field}\":{tokens}}}").as_bytes());
+    out.extend_from_slice(format!("\"{field}\":{cap}}}").as_bytes());
     Some(out)
 }
-
-/// The fields of chats that cap the answer.
-const CAPS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
 
 /// The members of an object, in their order.
 struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
@@ -230,7 +275,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 const MODEL_BYTES: usize = 256;
 
 /// The fields that decide where a request goes and what it costs.
-const KNOWN: [&str; 13] = [
+const KNOWN: [&str; 16] = [
     "model",
     "messages",
     "system",
@@ -244,6 +289,9 @@ const KNOWN: [&str; 13] = [
     "tools",
     "input",
     "service_tier",
+    "contents",
+    "generationConfig",
+    "inferenceConfig",
 ];
 
 /// Refuses fields whose names are ours but for the case of their letters: some servers take `Model` for `model`, and the
@@ -278,8 +326,14 @@ fn look_alikes(body: &[u8]) -> Result<(), ClientError> {
 
 /// Reads a body that must be a JSON object. (serde alone would take a list of the fields' values as well.)
 pub(crate) fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ClientError> {
+    must_be_object(body)?;
+    serde_json::from_slice(body).map_err(|error| invalid_json(&error))
+}
+
+/// Refuses what cannot be a JSON object by its first byte.
+pub(crate) fn must_be_object(body: &[u8]) -> Result<(), ClientError> {
     match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
-        Some(b'{') => serde_json::from_slice(body).map_err(|error| invalid_json(&error)),
+        Some(b'{') => Ok(()),
         Some(_) => Err(ClientError::new(
             ErrorKind::InvalidRequest,
             "invalid_json",
@@ -346,7 +400,8 @@ mod tests {
     #[test]
     fn a_cap_takes_the_place_of_every_other() {
         let capped = |body: &str| {
-            cap_output(body.as_bytes(), "max_tokens", 7).map(|body| String::from_utf8(body).unwrap())
+            cap_output(Dialect::OpenAi, body.as_bytes(), Some("max_tokens"), 7)
+                .map(|body| String::from_utf8(body).unwrap())
         };
         assert_eq!(
             capped(r#"{ "a" : [1, 2], "max_tokens":null,"b":1.50 }"#).unwrap(),
@@ -449,6 +504,55 @@ mod tests {
         assert_eq!(edited(body, edit), r#"{"stream_options":{"include_usage":true},"model":"a"}"#);
         let body = br#"{"stream_options":{"include_usage":true}}"#;
         assert_eq!(read(Operation::ChatCompletions, body).unwrap().ask_for_usage(body), None);
+    }
+
+    #[test]
+    fn caps_stand_where_each_dialect_has_them() {
+        let head = |operation, body: &str| {
+            let head = read(operation, body.as_bytes()).unwrap();
+            (head.max_tokens, head.choices)
+        };
+        assert_eq!(head(Operation::Responses, r#"{"max_output_tokens":5,"max_tokens":1}"#), (Some(5), 1));
+        for name in ["generationConfig", "generation_config"] {
+            let body = format!(r#"{{"{name}":{{"max_output_tokens":5,"candidateCount":3}},"max_tokens":1}}"#);
+            assert_eq!(head(Operation::GenerateContent, &body), (Some(5), 3));
+        }
+        assert_eq!(
+            head(Operation::Converse, r#"{"inferenceConfig":{"maxTokens":5},"max_tokens":1}"#),
+            (Some(5), 1)
+        );
+        let twice = br#"{"generationConfig":{"maxOutputTokens":5,"max_output_tokens":9}}"#;
+        assert_eq!(
+            read(Operation::GenerateContent, twice).unwrap_err().param.as_deref(),
+            Some("generationConfig")
+        );
+        assert!(
+            read(Operation::GenerateContent, br#"{"generationConfig":{},"generation_config":{}}"#).is_err()
+        );
+    }
+
+    #[test]
+    fn a_cap_is_set_where_each_dialect_has_it() {
+        let capped = |dialect, body: &str| {
+            let body = cap_output(dialect, body.as_bytes(), Some("max_tokens"), 7).unwrap();
+            String::from_utf8(body).unwrap()
+        };
+        assert_eq!(
+            capped(Dialect::Responses, r#"{"input":"a","max_output_tokens":null}"#),
+            r#"{"input":"a","max_output_tokens":7}"#
+        );
+        assert_eq!(
+            capped(Dialect::Gemini, r#"{"contents":[]}"#),
+            r#"{"contents":[],"generationConfig":{"maxOutputTokens":7}}"#
+        );
+        assert_eq!(
+            capped(Dialect::Gemini, r#"{"generation_config":{"topK":1,"max_output_tokens":9}}"#),
+            r#"{"generationConfig":{"topK":1,"maxOutputTokens":7}}"#
+        );
+        assert_eq!(
+            capped(Dialect::Converse, r#"{"inferenceConfig":null}"#),
+            r#"{"inferenceConfig":{"maxTokens":7}}"#
+        );
     }
 
     #[test]

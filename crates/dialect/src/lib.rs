@@ -6,17 +6,23 @@
 //! * [`Dialect`] and [`Operation`] name what a client speaks and asks for.
 //! * [`head`] reads the few fields that routing needs, without a JSON tree.
 //! * [`prompt`] shows the text of a request to the guard and the token counter.
+//! * [`endpoint`] knows the paths of chats.
 //! * [`error`] writes an error the way the client's API would.
 //! * [`answer`] and [`usage`] read what an answer cost.
 //! * [`cached`] tells equal requests, and keeps answers for both forms.
-//! * [`sse`] cuts a byte stream into server-sent events.
+//! * [`sse`] cuts a byte stream into server-sent events, [`event_stream`] into the messages of Amazon's.
+//! * [`framing`] cuts the stream of any client into its events.
 //! * [`translate`] rewrites requests and answers from one dialect to another.
 
 pub mod answer;
 pub mod cached;
 pub mod cut;
+pub mod endpoint;
 pub mod error;
+pub mod event_stream;
+pub mod framing;
 pub mod head;
+mod layout;
 mod names;
 pub mod prompt;
 pub mod sse;

@@ -6,7 +6,8 @@
 
 use crate::Dialect;
 use crate::error::{ClientError, ErrorKind};
-use crate::head::{invalid_json, object};
+use crate::head::{invalid_json, must_be_object};
+use crate::layout::Layout;
 use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -62,11 +63,16 @@ pub enum ImageDetail {
 ///
 /// # Errors
 /// [`ErrorKind::InvalidRequest`], with line and column, if the body is not what the API asks for.
-pub fn read(_dialect: Dialect, body: &[u8]) -> Result<Prompt<'_>, ClientError> {
-    let fields: Fields<'_> = object(body)?;
+pub fn read(dialect: Dialect, body: &[u8]) -> Result<Prompt<'_>, ClientError> {
+    let layout = Layout::of(dialect);
+    must_be_object(body)?;
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let fields = Fields::read(layout, &mut json);
+    let fields =
+        fields.and_then(|fields| json.end().map(|()| fields)).map_err(|error| invalid_json(&error))?;
     let mut prompt = Prompt {
         messages: Vec::new(),
-        tools: fields.tools.or(fields.functions),
+        tools: fields.tools,
         response_format: fields.response_format,
         rest: fields.rest,
     };
@@ -77,12 +83,11 @@ pub fn read(_dialect: Dialect, body: &[u8]) -> Result<Prompt<'_>, ClientError> {
     match fields.messages {
         Some(messages) => prompt.messages.extend(messages),
         None => {
-            return Err(ClientError::new(
-                ErrorKind::InvalidRequest,
-                "missing_field",
-                "messages is missing: a list of messages is needed",
-            )
-            .with_param("messages"));
+            let turns = layout.turns;
+            let message = format!("{turns} is missing: a list of messages is needed");
+            return Err(
+                ClientError::new(ErrorKind::InvalidRequest, "missing_field", message).with_param(turns)
+            );
         }
     }
     Ok(prompt)
@@ -108,31 +113,30 @@ struct Fields<'a> {
     messages: Option<Vec<Message<'a>>>,
     system: Option<Message<'a>>,
     tools: Option<&'a str>,
-    functions: Option<&'a str>,
     response_format: Option<&'a str>,
     rest: Message<'a>,
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct FieldsVisitor;
+impl<'a> Fields<'a> {
+    fn read<D: Deserializer<'a>>(layout: &'static Layout, json: D) -> Result<Self, D::Error> {
+        struct FieldsVisitor(&'static Layout);
         impl<'de> Visitor<'de> for FieldsVisitor {
             type Value = Fields<'de>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let Self(layout) = self;
                 let mut fields = Fields::default();
                 while let Some(Text(key)) = map.next_key()? {
                     match key.as_ref() {
-                        "messages" => {
+                        turns if turns == layout.turns => {
                             if fields.messages.is_some() {
-                                return Err(de::Error::duplicate_field("messages"));
+                                return Err(de::Error::duplicate_field(layout.turns));
                             }
-                            fields.messages =
-                                map.next_value::<Option<Messages<'de>>>()?.map(|messages| messages.0);
+                            fields.messages = map.next_value_seed(Messages(layout))?;
                         }
-                        "system" => {
+                        system if layout.system.contains(&system) => {
                             if fields.system.is_some() {
                                 return Err(de::Error::duplicate_field("system"));
                             }
@@ -143,9 +147,13 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
                         "model" => {
                             map.next_value::<IgnoredAny>()?;
                         }
-                        "tools" => fields.tools = fields.raw(map.next_value()?),
-                        "functions" => fields.functions = fields.raw(map.next_value()?),
-                        "response_format" => fields.response_format = fields.raw(map.next_value()?),
+                        tools if layout.tools.contains(&tools) => {
+                            let tools = fields.raw(map.next_value()?);
+                            fields.tools = fields.tools.or(tools);
+                        }
+                        format if format == layout.format => {
+                            fields.response_format = fields.raw(map.next_value()?);
+                        }
                         _ => map.next_value_seed(Collect {
                             into: &mut fields.rest,
                             key: &key,
@@ -156,11 +164,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
                 Ok(fields)
             }
         }
-        deserializer.deserialize_map(FieldsVisitor)
+        json.deserialize_map(FieldsVisitor(layout))
     }
-}
 
-impl<'a> Fields<'a> {
     /// Keeps the JSON, whose structure is counted, and lists its texts.
     fn raw(&mut self, raw: &'a RawValue) -> Option<&'a str> {
         let collect = Collect { into: &mut self.rest, key: "", keys_are_text: true };
@@ -173,28 +179,54 @@ impl<'a> Fields<'a> {
 /// The most messages of one request, as Anthropic limits them: each takes memory that a wasm VM never gives back.
 const MESSAGES: usize = 100_000;
 
-struct Messages<'a>(Vec<Message<'a>>);
+/// The turns of a conversation; nothing in place of a `null`.
+struct Messages(&'static Layout);
 
-impl<'de: 'a, 'a> Deserialize<'de> for Messages<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct MessagesVisitor;
-        impl<'de> Visitor<'de> for MessagesVisitor {
-            type Value = Messages<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of messages")
+impl<'de> DeserializeSeed<'de> for Messages {
+    type Value = Option<Vec<Message<'de>>>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Messages {
+    type Value = Option<Vec<Message<'de>>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of messages")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
+        self.text(Cow::Borrowed(text))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        self.text(Cow::Owned(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut messages = Vec::new();
+        while let Some(message) = seq.next_element()? {
+            if messages.len() == MESSAGES {
+                return Err(de::Error::custom(format_args!("more than {MESSAGES} messages")));
             }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                let mut messages = Vec::new();
-                while let Some(message) = seq.next_element()? {
-                    if messages.len() == MESSAGES {
-                        return Err(de::Error::custom(format_args!("more than {MESSAGES} messages")));
-                    }
-                    messages.push(message);
-                }
-                Ok(Messages(messages))
-            }
+            messages.push(message);
         }
-        deserializer.deserialize_seq(MessagesVisitor)
+        Ok(Some(messages))
+    }
+}
+
+impl Messages {
+    fn text<'de, E: de::Error>(self, text: Cow<'de, str>) -> Result<Option<Vec<Message<'de>>>, E> {
+        if !self.0.turns_may_be_text {
+            return Err(E::invalid_type(de::Unexpected::Str(&text), &self));
+        }
+        let role = Cow::Borrowed("user");
+        Ok(Some(vec![Message { role, texts: vec![text], spoken: vec![0], ..Message::default() }]))
     }
 }
 
@@ -270,7 +302,18 @@ fn is_reference(key: &str) -> bool {
             | "format"
             | "signature"
             | "encrypted_content"
+            | "redactedContent"
+            | "thoughtSignature"
+            | "thought_signature"
             | "cache_control"
+            | "toolUseId"
+            | "mimeType"
+            | "mime_type"
+            | "uri"
+            | "fileUri"
+            | "file_uri"
+            | "file_url"
+            | "bytes"
             | "detail"
     )
 }
@@ -313,8 +356,10 @@ impl<'de> Collect<'_, 'de, '_> {
         }
         if !self.keys_are_text {
             match self.key {
-                "file_data" => self.into.file_bytes += decoded(&text),
-                "file_id" => self.into.named_files += 1,
+                "file_data" | "bytes" => self.into.file_bytes += decoded(&text),
+                "file_id" | "file_url" | "fileUri" | "file_uri" | "uri" => self.into.named_files += 1,
+                // The Responses API has the address itself where chats have an object.
+                "image_url" => return self.into.images.push(ImageDetail::High),
                 _ => {}
             }
         }
@@ -381,9 +426,18 @@ impl<'de> Visitor<'de> for Collect<'_, 'de, '_> {
         let mut data: Option<Cow<'de, str>> = None;
         let mut is_text = false;
         let mut is_image = false;
+        let mut is_sound = parent == "input_audio";
         let files = (into.file_bytes, into.named_files);
-        if parent == "image_url" {
-            into.images.push(ImageDetail::High);
+        if !keys_are_text {
+            match parent {
+                "image_url" => into.images.push(ImageDetail::High),
+                "image" => {
+                    is_image = true;
+                    into.images.push(ImageDetail::High);
+                }
+                "toolUse" | "functionCall" | "function_call" => into.tool_calls += 1,
+                _ => {}
+            }
         }
         while let Some(Text(key)) = map.next_key()? {
             if keys_are_text {
@@ -410,6 +464,14 @@ impl<'de> Visitor<'de> for Collect<'_, 'de, '_> {
                         _ => {}
                     }
                 }
+                "mimeType" | "mime_type" if !keys_are_text => {
+                    let kind = map.next_value::<MaybeText<'de>>()?.0.unwrap_or_default();
+                    is_sound |= kind.starts_with("audio/");
+                    if kind.starts_with("image/") {
+                        is_image = true;
+                        into.images.push(ImageDetail::High);
+                    }
+                }
                 "data" if !keys_are_text => {
                     if let MaybeText(Some(text)) = map.next_value::<MaybeText<'de>>()? {
                         data = Some(text)
@@ -418,13 +480,13 @@ impl<'de> Visitor<'de> for Collect<'_, 'de, '_> {
                 _ => map.next_value_seed(Collect {
                     into: &mut *into,
                     key: &key,
-                    keys_are_text: keys_are_text || key == "input" || key == "arguments",
+                    keys_are_text: keys_are_text || matches!(key.as_ref(), "input" | "arguments" | "args"),
                 })?,
             }
         }
         match data {
             Some(text) if is_text => into.texts.push(text),
-            Some(text) if parent == "input_audio" => into.sound_bytes += decoded(&text),
+            Some(text) if is_sound => into.sound_bytes += decoded(&text),
             Some(text) => into.file_bytes += decoded(&text),
             None => {}
         }
@@ -572,6 +634,74 @@ mod tests {
             assert_eq!(read_any(body.as_bytes()).unwrap_err().status(), 400, "{body}");
         }
         assert!(read_any(b"{\"a\":\"\xff\"}").is_err());
+    }
+
+    fn spoken(dialect: Dialect, body: &str) -> Vec<(String, Vec<String>)> {
+        let messages = read(dialect, body.as_bytes()).unwrap().messages;
+        let texts = |message: Message<'_>| message.texts.into_iter().map(Cow::into_owned).collect();
+        messages.into_iter().map(|message| (message.role.to_string(), texts(message))).collect()
+    }
+
+    fn said(role: &str, texts: &[&str]) -> (String, Vec<String>) {
+        (role.to_owned(), texts.iter().map(|&text| text.to_owned()).collect())
+    }
+
+    #[test]
+    fn every_dialect_has_its_own_names_for_a_conversation() {
+        let responses = r#"{"instructions":"be brief","input":[{"role":"user","content":[{"type":"input_text","text":"a"}]},
+            {"type":"function_call","call_id":"c","name":"f","arguments":"{}"},{"type":"function_call_output","call_id":"c","output":"b"}]}"#;
+        let expected =
+            [said("system", &["be brief"]), said("user", &["a"]), said("", &["{}"]), said("", &["b"])];
+        assert_eq!(spoken(Dialect::Responses, responses), expected);
+        assert_eq!(spoken(Dialect::Responses, r#"{"input":"a"}"#), [said("user", &["a"])]);
+        for system in ["systemInstruction", "system_instruction"] {
+            let gemini = format!(
+                r#"{{"{system}":{{"parts":[{{"text":"be brief"}}]}},"contents":[{{"role":"user","parts":[{{"text":"a"}}]}},
+                    {{"role":"model","parts":[{{"functionCall":{{"name":"f","args":{{"city":"Oslo"}}}},"thoughtSignature":"x"}}]}}]}}"#
+            );
+            let expected =
+                [said("system", &["be brief"]), said("user", &["a"]), said("model", &["f", "city", "Oslo"])];
+            assert_eq!(spoken(Dialect::Gemini, &gemini), expected);
+        }
+        let converse = r#"{"system":[{"text":"be brief"}],"messages":[{"role":"user","content":[{"text":"a"},{"cachePoint":{"type":"default"}}]}]}"#;
+        assert_eq!(
+            spoken(Dialect::Converse, converse)[..],
+            [said("system", &["be brief"]), said("user", &["a"])]
+        );
+        assert!(read(Dialect::OpenAi, br#"{"messages":"a"}"#).is_err());
+    }
+
+    #[test]
+    fn pictures_and_files_are_measured_in_every_dialect() {
+        let measured = |dialect, body: &str| {
+            let prompt = read(dialect, body.as_bytes()).unwrap();
+            let message = &prompt.messages[0];
+            assert!(message.texts.is_empty(), "{:?}", message.texts);
+            (message.images.len(), message.file_bytes, message.sound_bytes, message.named_files)
+        };
+        let gemini = |part: &str| {
+            measured(Dialect::Gemini, &format!(r#"{{"contents":[{{"role":"user","parts":[{part}]}}]}}"#))
+        };
+        assert_eq!(gemini(r#"{"inlineData":{"mimeType":"image/png","data":"AAAAAAAA"}}"#), (1, 0, 0, 0));
+        assert_eq!(
+            gemini(r#"{"inlineData":{"data":"AAAAAAAA","mimeType":"application/pdf"}}"#),
+            (0, 6, 0, 0)
+        );
+        assert_eq!(gemini(r#"{"inline_data":{"mime_type":"audio/mp3","data":"AAAAAAAA"}}"#), (0, 0, 6, 0));
+        assert_eq!(gemini(r#"{"fileData":{"mimeType":"application/pdf","fileUri":"gs://a"}}"#), (0, 0, 0, 1));
+        let converse = |part: &str| {
+            measured(Dialect::Converse, &format!(r#"{{"messages":[{{"role":"user","content":[{part}]}}]}}"#))
+        };
+        assert_eq!(converse(r#"{"image":{"format":"png","source":{"bytes":"AAAAAAAA"}}}"#), (1, 0, 0, 0));
+        assert_eq!(converse(r#"{"document":{"format":"pdf","source":{"bytes":"AAAAAAAA"}}}"#), (0, 6, 0, 0));
+        let responses = |part: &str| {
+            measured(Dialect::Responses, &format!(r#"{{"input":[{{"role":"user","content":[{part}]}}]}}"#))
+        };
+        assert_eq!(
+            responses(r#"{"type":"input_image","image_url":"data:image/png;base64,AAAA"}"#),
+            (1, 0, 0, 0)
+        );
+        assert_eq!(responses(r#"{"type":"input_file","file_url":"https://a.example/a.pdf"}"#), (0, 0, 0, 1));
     }
 
     #[test]

@@ -189,6 +189,8 @@ struct PromptDetails {
     image_tokens: Tokens,
     /// How much of the sound and the pictures the cached tokens hold, which only some APIs say.
     cached_tokens_details: Option<CachedDetails>,
+    /// What models write to the cache that charge for it.
+    cache_write_tokens: Tokens,
     /// Not OpenAI's: how gateways carry Anthropic's cache writes in OpenAI's shape.
     cache_creation_tokens: Tokens,
     cache_creation: Option<CacheCreation>,
@@ -261,7 +263,8 @@ impl WireUsage {
         // A provider's parts may exceed its total by mistake: the total is what it charges.
         let mut input = prompt;
         let cache_read = part(&mut input, details.cached_tokens);
-        let written = part(&mut input, details.cache_creation_tokens);
+        let written = details.cache_creation_tokens.0.or(details.cache_write_tokens.0);
+        let written = part(&mut input, Tokens(written));
         let hour = hour_part(details.cache_creation.as_ref(), written);
         let mut output = completion;
         Usage {

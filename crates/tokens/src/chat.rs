@@ -114,27 +114,23 @@ impl Counter {
     }
 
     fn tools(&mut self, json: &str) {
-        let tools: Vec<Value> = if json.len() <= TOOLS_AS_TREE {
-            serde_json::from_str(json).unwrap_or_default()
-        } else {
-            Vec::new()
-        };
+        let tree = (json.len() <= TOOLS_AS_TREE).then(|| serde_json::from_str(json).ok()).flatten();
+        let tools = tree.as_ref().map(definitions).unwrap_or_default();
         if tools.is_empty() {
             if json.len() > 2 {
                 self.text(json);
             }
             return;
         }
-        for tool in &tools {
-            // OpenAI nests the definition, Anthropic and the older `functions` do not.
-            let function = tool.get("function").unwrap_or(tool);
+        for function in tools {
             self.tokens += match self.encoding {
                 Encoding::O200k => 7,
                 Encoding::Cl100k => 10,
             };
             let name = field(function, "name");
             self.text(&format!("{name}:{}", description(function)));
-            if let Some(schema) = function.get("parameters").or_else(|| function.get("input_schema")) {
+            let schema = SCHEMAS.iter().find_map(|name| function.pointer(name));
+            if let Some(schema) = schema {
                 self.properties(schema);
             }
         }
@@ -169,10 +165,27 @@ impl Counter {
 
     fn response_format(&mut self, json: &str) {
         // Only a schema reaches the model.
-        if json.contains("schema") {
+        if json.contains("schema") || json.contains("Schema") {
             self.text(json);
         }
     }
+}
+
+/// Where the schema of a tool stands in its definition.
+const SCHEMAS: [&str; 4] = ["/parameters", "/input_schema", "/parametersJsonSchema", "/inputSchema/json"];
+
+/// The definitions of functions, wherever a dialect has them: OpenAI nests each, Gemini has lists of them in a list, Converse in an object.
+fn definitions(tools: &Value) -> Vec<&Value> {
+    let tools = tools.get("tools").unwrap_or(tools).as_array().map(Vec::as_slice).unwrap_or_default();
+    let lists = ["functionDeclarations", "function_declarations"];
+    let mut found = Vec::with_capacity(tools.len());
+    for tool in tools {
+        match lists.iter().find_map(|name| tool.get(name)).and_then(Value::as_array) {
+            Some(functions) => found.extend(functions),
+            None => found.push(tool.get("function").or_else(|| tool.get("toolSpec")).unwrap_or(tool)),
+        }
+    }
+    found
 }
 
 fn field<'a>(value: &'a Value, name: &str) -> &'a str {

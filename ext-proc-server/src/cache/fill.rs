@@ -5,7 +5,7 @@ use std::sync::Arc;
 use weirgate_dialect::Dialect;
 use weirgate_dialect::answer::Reader;
 use weirgate_dialect::cached::{Assembler, is_whole};
-use weirgate_dialect::sse::Framer;
+use weirgate_dialect::framing::{self, Framer};
 use weirgate_dialect::usage::Usage;
 
 /// One answer that may be kept. Dropped before its end, it leaves nothing behind, and those who wait are woken.
@@ -28,7 +28,7 @@ pub(crate) struct Fill {
 enum Shape {
     /// Nothing is known of it yet.
     Unknown,
-    /// Server-sent events.
+    /// A stream.
     Events { framer: Framer, assembler: Assembler },
     /// JSON.
     Plain(Vec<u8>),
@@ -65,9 +65,10 @@ impl Fill {
     pub(crate) fn headers(&mut self, status: &str, content_type: &str) {
         let kind = content_type.to_ascii_lowercase();
         self.shape = match status {
-            "200" if kind.starts_with("text/event-stream") => {
-                Shape::Events { framer: Framer::new(self.room), assembler: Assembler::new(self.dialect) }
-            }
+            "200" if framing::is_stream(&kind) => Shape::Events {
+                framer: Framer::new(self.dialect, self.room),
+                assembler: Assembler::new(self.dialect),
+            },
             "200" if kind.starts_with("application/json") => Shape::Plain(Vec::new()),
             _ => Shape::Refused,
         };

@@ -3,7 +3,7 @@
 use super::{Hit, Outcome};
 use std::time::{SystemTime, UNIX_EPOCH};
 use weirgate_contract::response_header;
-use weirgate_dialect::{Dialect, cached};
+use weirgate_dialect::{Dialect, cached, framing};
 
 /// How much text stands in one event of a stream that is given at once, in bytes.
 const PIECE: usize = 256;
@@ -22,9 +22,9 @@ pub(crate) struct Answer {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Body {
     /// All of it.
-    Whole(String),
+    Whole(Vec<u8>),
     /// One event after another.
-    Paced(Vec<String>),
+    Paced(Vec<Vec<u8>>),
 }
 
 /// A kept answer made ready for one request; `None`: it cannot be read. `paced`: whether a stream takes its time.
@@ -44,9 +44,9 @@ pub(crate) fn answer(hit: &Hit, dialect: Dialect, stream: bool, paced: bool) -> 
     if let Some(similarity) = hit.answered.similarity {
         headers.push((response_header::CACHE_SIMILARITY, format!("{similarity:.4}")));
     }
-    let content_type = if stream { "text/event-stream" } else { "application/json" };
+    let content_type = if stream { framing::content_type(dialect) } else { "application/json" };
     let body = match (stream, paced) {
-        (false, _) => Body::Whole(answer.to_string()),
+        (false, _) => Body::Whole(answer.to_string().into_bytes()),
         (true, false) => Body::Whole(cached::events(dialect, &answer, PIECE).concat()),
         (true, true) => Body::Paced(cached::events(dialect, &answer, PACED_PIECE)),
     };

@@ -219,8 +219,7 @@ impl Reader<'_> {
     fn provider(&self, name: &str, node: &Node) -> Option<Provider> {
         let problems = &self.problems;
         let mut fields = Fields::of(node, problems);
-        let dialects =
-            [("openai", Dialect::OpenAi), ("anthropic", Dialect::Anthropic), ("gemini", Dialect::Gemini)];
+        let dialects = Dialect::ALL.map(|dialect| (dialect.as_str(), dialect));
         let preset = self.preset(name, fields.get("preset"));
         let dialect = match (preset, fields.get("dialect")) {
             (Some(preset), None) => Some(preset.dialect),
@@ -230,6 +229,7 @@ impl Reader<'_> {
         // One that is described in part is not another that happens to have its name.
         let preset =
             preset.filter(|preset| Some(preset.dialect) == dialect).or(dialect.and_then(presets::of_dialect));
+        let credential = self.credential(name, &mut fields);
         let url = match fields.get("base_url") {
             Some(node) => self.text(node).and_then(|text| {
                 let url = BaseUrl::parse(&text);
@@ -239,6 +239,9 @@ impl Reader<'_> {
                 url
             }),
             None => preset.and_then(|preset| {
+                if let Some(url) = preset.in_region(credential.as_ref()) {
+                    return BaseUrl::parse(&url);
+                }
                 if preset.is_template() {
                     problems.add(node, format!("base_url is missing: it is of the form {}", preset.base_url));
                     return None;
@@ -252,9 +255,14 @@ impl Reader<'_> {
             (Some(preset), _) => preset.quirks,
             (None, _) => &[],
         };
-        let api_key = fields.get("api_key").and_then(|node| self.secret(name, node));
+        let query = self.named_texts(fields.named("query", problems));
+        let query = form(query.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        let responses = match fields.get("responses") {
+            Some(node) => self.choice(node, &[("true", true), ("false", false)])?,
+            None => quirks.contains(&Quirk::Responses),
+        };
         fields.finish(problems);
-        Some(Provider { dialect: dialect?, base_url: url?, api_key, quirks })
+        Some(Provider { dialect: dialect?, base_url: url?, query, credential, responses, quirks })
     }
 
     /// What is known of a provider: by the preset that it names, or else by its own name.
@@ -267,23 +275,6 @@ impl Reader<'_> {
             self.problems.add(node, unknown("preset", &text, names));
         }
         found
-    }
-
-    /// A key that is one reference is left to Envoy to read, so that it stands in no file.
-    fn secret(&self, provider: &str, node: &Node) -> Option<Secret> {
-        let document::Value::Scalar(raw) = &node.value else {
-            self.problems.add(node, "must be a text");
-            return None;
-        };
-        let value = self.text(node)?;
-        if value.trim().is_empty() {
-            self.problems.add(node, format!("the key of the provider \"{provider}\" is empty"));
-        }
-        let reference = raw.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
-        match reference {
-            Some(name) if !name.contains(['$', '{', '}']) => Some(Secret::Environment(name.to_owned())),
-            _ => Some(Secret::Inline(value)),
-        }
     }
 
     fn model(&self, node: &Node, providers: &[&str], models: &[String]) -> Option<Model> {
@@ -485,10 +476,8 @@ prices:
     fn a_good_file() {
         let config = read(GOOD, &environment()).unwrap();
         assert_eq!(config.providers["openai"].base_url.host, "api.openai.com");
-        assert_eq!(
-            config.providers["openai"].api_key,
-            Some(Secret::Environment("OPENAI_API_KEY".to_owned()))
-        );
+        let key = Secret::Environment("OPENAI_API_KEY".to_owned());
+        assert_eq!(config.providers["openai"].credential, Some(Credential::Key(key)));
         assert_eq!(config.models[0].deployments.len(), 2);
         let limits = &config.directory.keys["team"].limits;
         assert_eq!(limits[0].name, "requests_per_minute");

@@ -5,9 +5,11 @@
 mod admins;
 mod alerts;
 mod cache;
+mod credentials;
 mod directory;
 pub mod document;
 pub mod environment;
+mod form;
 mod jwt;
 mod load;
 mod presets;
@@ -16,6 +18,8 @@ mod semantic;
 mod values;
 
 pub use cache::{CacheSettings, Scope};
+pub(crate) use credentials::{Aws, Credential, OAuth, Secret};
+pub(crate) use form::{encoded, form};
 pub use jwt::{ClaimNames, Jwks, Jwt};
 pub(crate) use load::hex_digest;
 pub use load::{load, read};
@@ -117,8 +121,12 @@ pub struct Provider {
     pub dialect: Dialect,
     /// Where it is, its API's version included.
     pub base_url: BaseUrl,
-    /// The vendor's key; none for a server that needs none.
-    pub api_key: Option<Secret>,
+    /// What is added to the query of every request to it, encoded; empty: nothing.
+    pub query: String,
+    /// How it knows that a request is ours; none for a server that need not know.
+    pub(crate) credential: Option<Credential>,
+    /// Whether it serves OpenAI's Responses API besides its dialect.
+    pub responses: bool,
     /// In what it differs from others of its dialect.
     pub quirks: &'static [Quirk],
 }
@@ -128,8 +136,19 @@ impl Provider {
     pub(crate) fn key_header(&self) -> Option<&'static str> {
         self.quirks.iter().find_map(|quirk| match quirk {
             Quirk::KeyHeader(name) => Some(*name),
-            Quirk::NewerCap => None,
+            Quirk::NewerCap | Quirk::Bearer | Quirk::Responses => None,
         })
+    }
+
+    /// What goes before the endpoint in the paths of requests to it: the path of its API, and behind a `?` what is added to every query.
+    pub(crate) fn path(&self) -> String {
+        let separator = if self.query.is_empty() { "" } else { "?" };
+        format!("{}{separator}{}", self.base_url.path, self.query)
+    }
+
+    /// Whether it understands this dialect as it is.
+    pub fn speaks(&self, dialect: Dialect) -> bool {
+        self.dialect == dialect || (dialect == Dialect::Responses && self.responses)
     }
 }
 
@@ -144,24 +163,6 @@ pub struct BaseUrl {
     pub port: u16,
     /// The path, without a slash at its end: `/v1`.
     pub path: String,
-}
-
-/// A provider's key.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Secret {
-    /// The name of the environment variable that holds it: Envoy reads it from there itself.
-    Environment(String),
-    /// The key, written into Envoy's configuration.
-    Inline(String),
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Environment(name) => write!(f, "Environment({name})"),
-            Self::Inline(_) => f.write_str("Inline(...)"),
-        }
-    }
 }
 
 /// Somebody who may use the admin API.
@@ -273,6 +274,20 @@ impl Config {
 impl Config {
     /// What is allowed and probably not meant.
     pub fn warnings(&self) -> Vec<String> {
+        let missing = self.providers.iter().filter_map(|(name, provider)| match &provider.credential {
+            Some(Credential::File(path)) if !path.is_file() => Some(format!(
+                "there is no file {} with the key of the provider \"{name}\", so requests to it are refused until it comes",
+                path.display()
+            )),
+            _ => None,
+        });
+        let mut warnings: Vec<String> = missing.collect();
+        warnings.extend(self.unpriced());
+        warnings
+    }
+
+    /// Models that somebody with a budget cannot use.
+    fn unpriced(&self) -> Vec<String> {
         let unpriced = |model: &&Model| {
             self.deployments(model).any(|deployment| self.prices.find(&deployment.model) == Found::Unknown)
         };
@@ -431,11 +446,11 @@ mod tests {
     #[test]
     fn how_a_provider_differs_goes_with_its_address() {
         let quirks = |text: &str| provider(text).unwrap().quirks;
-        assert_eq!(quirks("p: {dialect: openai}"), [Quirk::NewerCap]);
+        assert_eq!(quirks("p: {dialect: openai}"), [Quirk::NewerCap, Quirk::Responses]);
         assert_eq!(quirks("p: {dialect: openai, base_url: 'http://vllm:8000/v1'}"), []);
         let azure = "p: {preset: azure, base_url: 'https://mine.openai.azure.com/openai/v1'}";
         assert_eq!(provider(azure).unwrap().key_header(), Some("api-key"));
-        assert_eq!(quirks(azure), [Quirk::NewerCap, Quirk::KeyHeader("api-key")]);
+        assert_eq!(quirks(azure), [Quirk::NewerCap, Quirk::KeyHeader("api-key"), Quirk::Responses]);
     }
 
     #[test]

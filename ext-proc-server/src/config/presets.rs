@@ -2,6 +2,7 @@
 //!
 //! Addresses are those of the vendors' documents, as models.dev and `LiteLLM` have them too. A new one is a line here. A difference that none of them has had is a variant of [`Quirk`], with a test.
 
+use super::Credential;
 use weirgate_dialect::Dialect;
 
 /// A provider that need not be described.
@@ -23,6 +24,10 @@ pub enum Quirk {
     NewerCap,
     /// It takes its key in this header, as it is.
     KeyHeader(&'static str),
+    /// It takes its key as a bearer token, where its dialect has another header.
+    Bearer,
+    /// It serves OpenAI's Responses API besides chat completions.
+    Responses,
 }
 
 impl Preset {
@@ -30,10 +35,22 @@ impl Preset {
     pub(crate) fn is_template(&self) -> bool {
         self.base_url.contains('{')
     }
+
+    /// Its address, if the region that requests are signed for is all that it lacks.
+    pub(crate) fn in_region(&self, credential: Option<&Credential>) -> Option<String> {
+        let Some(Credential::Aws(aws)) = credential else { return None };
+        let url = self.base_url.replace("{region}", &aws.region);
+        (self.is_template() && !url.contains('{')).then_some(url)
+    }
 }
 
 const fn openai(name: &'static str, base_url: &'static str) -> Preset {
     Preset { name, dialect: Dialect::OpenAi, base_url, quirks: &[] }
+}
+
+/// As [`openai`], with the Responses API.
+const fn with_responses(name: &'static str, base_url: &'static str) -> Preset {
+    Preset { name, dialect: Dialect::OpenAi, base_url, quirks: &[Quirk::Responses] }
 }
 
 const fn anthropic(name: &'static str, base_url: &'static str) -> Preset {
@@ -47,7 +64,13 @@ pub(crate) const PRESETS: &[Preset] = &[
         name: "openai",
         dialect: Dialect::OpenAi,
         base_url: "https://api.openai.com/v1",
-        quirks: &[Quirk::NewerCap],
+        quirks: &[Quirk::NewerCap, Quirk::Responses],
+    },
+    Preset {
+        name: "openai-responses",
+        dialect: Dialect::Responses,
+        base_url: "https://api.openai.com/v1",
+        quirks: &[],
     },
     anthropic("anthropic", "https://api.anthropic.com/v1"),
     Preset {
@@ -61,7 +84,25 @@ pub(crate) const PRESETS: &[Preset] = &[
         name: "azure",
         dialect: Dialect::OpenAi,
         base_url: "https://{resource}.openai.azure.com/openai/v1",
+        quirks: &[Quirk::NewerCap, Quirk::KeyHeader("api-key"), Quirk::Responses],
+    },
+    Preset {
+        name: "azure-dated",
+        dialect: Dialect::OpenAi,
+        base_url: "https://{resource}.openai.azure.com/openai/deployments/{deployment}",
         quirks: &[Quirk::NewerCap, Quirk::KeyHeader("api-key")],
+    },
+    Preset {
+        name: "bedrock",
+        dialect: Dialect::Converse,
+        base_url: "https://bedrock-runtime.{region}.amazonaws.com",
+        quirks: &[],
+    },
+    Preset {
+        name: "vertex",
+        dialect: Dialect::Gemini,
+        base_url: "https://{location}-aiplatform.googleapis.com/v1/projects/{project}/locations/{location}/publishers/google",
+        quirks: &[Quirk::Bearer],
     },
     openai("cloudflare", "https://api.cloudflare.com/client/v4/accounts/{account}/ai/v1"),
     openai("databricks", "https://{workspace}/serving-endpoints"),
@@ -76,6 +117,12 @@ pub(crate) const PRESETS: &[Preset] = &[
     // Makers of models.
     openai("ai21", "https://api.ai21.com/studio/v1"),
     openai("cohere", "https://api.cohere.ai/compatibility/v1"),
+    Preset {
+        name: "cohere-v2",
+        dialect: Dialect::Cohere,
+        base_url: "https://api.cohere.com/v2",
+        quirks: &[],
+    },
     openai("deepseek", "https://api.deepseek.com/v1"),
     anthropic("deepseek-anthropic", "https://api.deepseek.com/anthropic/v1"),
     openai("hunyuan", "https://api.hunyuan.cloud.tencent.com/v1"),
@@ -98,7 +145,7 @@ pub(crate) const PRESETS: &[Preset] = &[
     openai("stepfun", "https://api.stepfun.com/v1"),
     openai("upstage", "https://api.upstage.ai/v1"),
     openai("volcengine", "https://ark.cn-beijing.volces.com/api/v3"),
-    openai("xai", "https://api.x.ai/v1"),
+    with_responses("xai", "https://api.x.ai/v1"),
     openai("zai", "https://api.z.ai/api/paas/v4"),
     anthropic("zai-anthropic", "https://api.z.ai/api/anthropic/v1"),
     openai("zhipu", "https://open.bigmodel.cn/api/paas/v4"),
@@ -116,7 +163,7 @@ pub(crate) const PRESETS: &[Preset] = &[
     openai("inference-net", "https://api.inference.net/v1"),
     openai("novita", "https://api.novita.ai/openai/v1"),
     openai("ollama-cloud", "https://ollama.com/v1"),
-    openai("openrouter", "https://openrouter.ai/api/v1"),
+    with_responses("openrouter", "https://openrouter.ai/api/v1"),
     openai("parasail", "https://api.parasail.io/v1"),
     openai("sambanova", "https://api.sambanova.ai/v1"),
     openai("siliconflow", "https://api.siliconflow.com/v1"),
@@ -125,11 +172,11 @@ pub(crate) const PRESETS: &[Preset] = &[
     // Servers of one's own, where they listen if nobody says otherwise.
     openai("docker-model-runner", "http://localhost:12434/engines/v1"),
     openai("llama-cpp", "http://localhost:8080/v1"),
-    openai("lm-studio", "http://localhost:1234/v1"),
+    with_responses("lm-studio", "http://localhost:1234/v1"),
     openai("localai", "http://localhost:8080/v1"),
-    openai("ollama", "http://localhost:11434/v1"),
+    with_responses("ollama", "http://localhost:11434/v1"),
     openai("sglang", "http://localhost:30000/v1"),
-    openai("vllm", "http://localhost:8000/v1"),
+    with_responses("vllm", "http://localhost:8000/v1"),
     openai("xinference", "http://localhost:9997/v1"),
 ];
 

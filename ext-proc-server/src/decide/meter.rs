@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 use weirgate_dialect::Dialect;
 use weirgate_dialect::answer::{Reader, Text};
 use weirgate_dialect::cut::Cut;
-use weirgate_dialect::sse::Framer;
+use weirgate_dialect::framing::{self, Framer};
+use weirgate_dialect::translate::failure_event;
 use weirgate_tokens::family::{Counting, counting};
 
 /// The longest event that is followed, in bytes. A stream with a longer one is ended.
@@ -99,7 +100,7 @@ impl Meter {
             input_tokens,
             granted: plan.amounts.output_tokens,
             counting,
-            framer: Framer::new(EVENT_BYTES),
+            framer: Framer::new(dialect, EVENT_BYTES),
             reader: Reader::new(dialect),
             cut: Cut::new(dialect),
             counted_bytes: (0, 0),
@@ -139,7 +140,7 @@ impl Meter {
 
     fn headers(&mut self, headers: &HttpHeaders) {
         let kind = find(headers, "content-type").unwrap_or_default();
-        if !kind.to_ascii_lowercase().starts_with("text/event-stream") {
+        if !framing::is_stream(&kind.to_ascii_lowercase()) {
             self.state = State::Unfollowed;
         }
     }
@@ -157,7 +158,7 @@ impl Meter {
             // Nobody could count the rest.
             self.state = State::Ended;
             let mut out = events.concat();
-            out.extend_from_slice(limits::reached().event(self.dialect).as_bytes());
+            out.extend_from_slice(&failure_event(self.dialect, &limits::reached()));
             return out;
         }
         if end {
@@ -179,9 +180,7 @@ impl Meter {
             }
             let ending = self.cut.end(self.input_tokens, self.tokens.min(self.granted));
             // What has not begun as a stream of the dialect cannot end as one.
-            out.extend_from_slice(
-                &ending.unwrap_or_else(|| limits::reached().event(self.dialect).into_bytes()),
-            );
+            out.extend_from_slice(&ending.unwrap_or_else(|| failure_event(self.dialect, &limits::reached())));
             self.state = State::Ended;
             break;
         }

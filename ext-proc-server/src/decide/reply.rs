@@ -21,7 +21,7 @@ use serde_json::json;
 use std::collections::HashMap;
 use std::time::Duration;
 use weirgate_contract::handover::Decision;
-use weirgate_contract::{metadata, request_header, response_header};
+use weirgate_contract::{metadata, response_header};
 use weirgate_dialect::Dialect;
 use weirgate_dialect::error::ClientError;
 
@@ -38,10 +38,7 @@ pub(super) fn route(
     follow: Option<&Follow>,
 ) -> ProcessingResponse {
     let retries = plan.order.len().saturating_sub(1).to_string();
-    let mut headers = vec![set_header("x-envoy-max-retries", &retries)];
-    if let Some(cap) = plan.output_cap {
-        headers.push(set_header(request_header::OUTPUT_CAP, &cap.to_string()));
-    }
+    let headers = vec![set_header("x-envoy-max-retries", &retries)];
     let response = CommonResponse {
         // The route was chosen before decide spoke; the new one takes the clusters from the metadata.
         clear_route_cache: true,
@@ -130,7 +127,7 @@ pub(super) fn paced(answer: Answer, decision: &Decision, told: &Told) -> Vec<Pro
     let parts = events.into_iter().enumerate().map(|(number, event)| {
         let end_of_stream = number == last;
         streamed(Part::BodyResponse(StreamedBodyResponse {
-            body: event.into_bytes(),
+            body: event,
             end_of_stream,
             ..StreamedBodyResponse::default()
         }))
@@ -181,7 +178,19 @@ pub(super) fn models<'a>(
     decision: &Decision,
 ) -> ProcessingResponse {
     let body = match dialect {
-        Dialect::OpenAi | Dialect::Responses | Dialect::Gemini | Dialect::Converse | Dialect::Cohere => {
+        Dialect::Gemini => {
+            let models: Vec<_> = names
+                .map(|name| {
+                    json!({
+                        "name": format!("models/{name}"),
+                        "displayName": name,
+                        "supportedGenerationMethods": ["generateContent", "countTokens"],
+                    })
+                })
+                .collect();
+            json!({"models": models})
+        }
+        Dialect::OpenAi | Dialect::Responses | Dialect::Converse | Dialect::Cohere => {
             let data: Vec<_> = names
                 .map(|name| json!({"id": name, "object": "model", "created": 0, "owned_by": "weirgate"}))
                 .collect();
@@ -212,7 +221,7 @@ pub(super) fn probe(chain: &str) -> ProcessingResponse {
 fn immediate(
     status: u16,
     headers: Vec<HeaderValueOption>,
-    body: String,
+    body: impl Into<Vec<u8>>,
     details: &str,
     note: (&'static str, Value),
 ) -> ProcessingResponse {

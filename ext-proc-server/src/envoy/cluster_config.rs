@@ -1,15 +1,17 @@
 //! The clusters as Envoy wants them: the service, and each way to reach a provider, with the filters of its requests.
 
 use super::clusters::{Adaptation, Cluster};
+use super::credentials;
 use super::parts::{
     ENVOY_BYTES, MESSAGE_TIMEOUT, SERVICE, discovery, grpc_service, load_assignment, merge, seconds,
     type_url, wasm_filter,
 };
 use super::render::Paths;
-use crate::config::{Config, Endpoint, Provider, Quirk, Secret};
+use crate::config::{Config, Endpoint, Provider, Quirk};
+use crate::handover;
 use serde_json::{Value, json};
 use weirgate_contract::filter_config::{ProviderSelect, Upstream};
-use weirgate_contract::{metadata, request_header, response_header, translate_metadata};
+use weirgate_contract::{request_header, response_header, translate_metadata};
 use weirgate_dialect::Dialect;
 use weirgate_dialect::translate::Unsupported;
 
@@ -51,7 +53,7 @@ pub(super) fn provider(config: &Config, paths: &Paths, cluster: &Cluster) -> Opt
     let model = cluster.model.as_deref();
     if cluster.adaptation == Adaptation::Prepare {
         let upstream = Upstream {
-            base_path: url.path.clone(),
+            base_path: provider.path(),
             model: cluster.model.clone(),
             cap_field: cap_field(provider),
         };
@@ -62,9 +64,7 @@ pub(super) fn provider(config: &Config, paths: &Paths, cluster: &Cluster) -> Opt
         filters.push(translate(config, from, provider, model.unwrap_or_default()));
     }
     filters.push(provider_headers(provider.dialect, &cluster.deployment()));
-    if provider.api_key.is_some() {
-        filters.push(credential(&cluster.provider, provider));
-    }
+    filters.extend(credentials::filter(&cluster.provider, provider));
     filters.push(json!({
         "name": "envoy.filters.http.upstream_codec",
         "typed_config": {"@type": type_url("envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec")},
@@ -107,10 +107,11 @@ fn translate(config: &Config, from: Dialect, provider: &Provider, model: &str) -
         Unsupported::Reject => "reject",
         Unsupported::Drop => "drop",
     };
+    let path = provider.path();
     let mut about = vec![
         (translate_metadata::FROM, from.as_str()),
         (translate_metadata::TO, provider.dialect.as_str()),
-        (translate_metadata::PATH, provider.base_url.path.as_str()),
+        (translate_metadata::PATH, &path),
         (translate_metadata::UNSUPPORTED, unsupported),
     ];
     about.push((translate_metadata::MODEL, model));
@@ -134,10 +135,9 @@ fn translate(config: &Config, from: Dialect, provider: &Provider, model: &str) -
             "status_on_error": {"code": "ServiceUnavailable"},
             "forward_rules": {"allowed_headers": {"patterns": [
                 {"exact": ":status"}, {"exact": "content-type"}, {"exact": "content-encoding"},
-                {"exact": request_header::MODEL}, {"exact": request_header::STREAM},
             ]}},
-            // What decide reserved.
-            "metadata_options": {"forwarding_namespaces": {"untyped": [metadata::NAMESPACE]}},
+            // They come once. Metadata that is forwarded would come with every message.
+            "request_attributes": [handover::DECISION, handover::REQUEST],
         },
     })
 }
@@ -151,6 +151,8 @@ fn provider_headers(dialect: Dialect, deployment: &str) -> Value {
     let remove_all = |prefix: &str| json!({"remove_on_match": {"key_matcher": {"prefix": prefix}}});
     // Who the client is and how Envoy is set up is none of a provider's business.
     mutations.extend([request_header::PREFIX, "x-envoy-", "x-forwarded-"].map(remove_all));
+    // A signature, with a session's token, that a client or an attempt before this one has made.
+    mutations.push(remove_all("x-amz-"));
     if dialect == Dialect::Anthropic {
         mutations.push(append("anthropic-version", "2023-06-01", "ADD_IF_ABSENT"));
     } else {
@@ -169,47 +171,6 @@ fn provider_headers(dialect: Dialect, deployment: &str) -> Value {
             },
         },
     })
-}
-
-/// Puts the provider's key in, from a secret that Envoy reads itself.
-fn credential(name: &str, provider: &Provider) -> Value {
-    let (header, prefix) = match (provider.key_header(), provider.dialect) {
-        (Some(header), _) => (header, ""),
-        (None, Dialect::OpenAi | Dialect::Responses | Dialect::Converse | Dialect::Cohere) => {
-            ("authorization", "Bearer ")
-        }
-        (None, Dialect::Anthropic) => ("x-api-key", ""),
-        (None, Dialect::Gemini) => ("x-goog-api-key", ""),
-    };
-    json!({
-        "name": "weirgate.credential",
-        "typed_config": {
-            "@type": type_url("envoy.extensions.filters.http.credential_injector.v3.CredentialInjector"),
-            "overwrite": true,
-            "credential": {
-                "name": "envoy.http.injected_credentials.generic",
-                "typed_config": {
-                    "@type": type_url("envoy.extensions.http.injected_credentials.generic.v3.Generic"),
-                    "credential": {"name": secret_name(name)},
-                    "header": header,
-                    "header_value_prefix": prefix,
-                },
-            },
-        },
-    })
-}
-
-/// A provider's key, where Envoy finds it.
-pub(super) fn secret(provider: &str, key: &Secret) -> Value {
-    let source = match key {
-        Secret::Environment(name) => json!({"environment_variable": name}),
-        Secret::Inline(key) => json!({"inline_string": key}),
-    };
-    json!({"name": secret_name(provider), "generic_secret": {"secret": source}})
-}
-
-fn secret_name(provider: &str) -> String {
-    format!("provider:{provider}")
 }
 
 /// As many requests as come. By default Envoy has 1,024 under way at a cluster, and three that are tried again, and fails the rest.

@@ -97,13 +97,9 @@ pub fn order<'a>(
 /// body stays.
 pub fn reach(config: &Config, provider: &str, model: Option<&str>, asked: Asked<'_>) -> Option<Cluster> {
     let settings = config.providers.get(provider)?;
-    let same_dialect = asked.dialect == settings.dialect;
+    let same_dialect = settings.speaks(asked.dialect);
     let renamed = model.is_some_and(|model| model != asked.model);
-    // In Gemini's API the path names the model, and stays as it is.
-    if same_dialect && renamed && asked.dialect == Dialect::Gemini && !asked.model.is_empty() {
-        return None;
-    }
-    let other_path = settings.base_url.path != COMMON_BASE_PATH;
+    let other_path = settings.path() != COMMON_BASE_PATH;
     let adaptation = if same_dialect && (renamed || other_path) {
         Adaptation::Prepare
     } else if same_dialect {

@@ -65,11 +65,15 @@ fn connection_manager(config: &Config, paths: &Paths, clusters: &[Cluster]) -> V
 fn route(config: &Config, clusters: &[Cluster]) -> Value {
     // Where decide is down and requests may pass all the same, they go to the default provider.
     let default_provider = config.passthrough.as_ref().or_else(|| config.providers.keys().next());
-    let default = clusters.iter().find(|cluster| {
-        Some(&cluster.provider) == default_provider
-            && cluster.model.is_none()
-            && cluster.adaptation == Adaptation::None
-    });
+    let leads_there = |adaptation: Adaptation| {
+        clusters.iter().find(|cluster| {
+            Some(&cluster.provider) == default_provider
+                && cluster.model.is_none()
+                && cluster.adaptation == adaptation
+        })
+    };
+    // Where its paths are not those of clients, there is no way to it without preparation.
+    let default = leads_there(Adaptation::None).or_else(|| leads_there(Adaptation::Prepare));
     let default = default.map(Cluster::name).unwrap_or_default();
     json!({
         "name": "model",
@@ -189,4 +193,26 @@ fn access_log() -> Value {
 
 fn set_header(name: &str, value: &str) -> Value {
     json!({"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::read;
+    use crate::envoy::clusters;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn the_default_provider_may_have_any_path() {
+        for (provider, name) in [
+            ("openai: {}", "openai/*"),
+            ("groq: {}", "groq/*+prepare"),
+            ("bedrock: {aws: {region: us-east-1}}", "bedrock/*+prepare"),
+        ] {
+            let text = format!("providers: {{{provider}}}\nkeys: [{{name: k, key: a-key-of-some-length}}]");
+            let config = read(&text, &BTreeMap::new()).unwrap();
+            let route = route(&config, &clusters::all(&config)).to_string();
+            assert!(route.contains(&format!("\"cluster_name\":\"{name}\"")), "{route}");
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 mod cluster_config;
 pub mod clusters;
+mod credentials;
 mod jwt;
 mod listener;
 mod parts;

@@ -82,7 +82,7 @@ pub(super) fn load_assignment(name: &str, endpoint: &Endpoint) -> Value {
 }
 
 /// What a provider gets as `host`.
-fn host(endpoint: &Endpoint) -> String {
+pub(super) fn host(endpoint: &Endpoint) -> String {
     match endpoint {
         Endpoint::Unix(_) => String::new(),
         Endpoint::Tcp { host, port: 80 | 443 } => host.clone(),

@@ -5,7 +5,7 @@
 
 use super::listener::listener;
 use super::parts::{address, load_assignment, merge, router, type_url, wasm_filter};
-use super::{cluster_config, clusters, jwt, yaml};
+use super::{cluster_config, clusters, credentials, jwt, yaml};
 use crate::config::{Config, Endpoint, Model};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -41,11 +41,7 @@ pub fn render(config: &Config, paths: &Paths) -> Rendered {
     let mut rendered = vec![cluster_config::service(&paths.service)];
     rendered.extend(clusters.iter().filter_map(|cluster| cluster_config::provider(config, paths, cluster)));
     rendered.extend(config.jwt.as_ref().and_then(|jwt| jwt::cluster(jwt, config)));
-    let secrets = config.providers.iter();
-    let secrets: Vec<Value> = secrets
-        .filter_map(|(name, provider)| Some(cluster_config::secret(name, provider.api_key.as_ref()?)))
-        .collect();
-    Rendered(json!({
+    let mut bootstrap = json!({
         "admin": {"address": address(&paths.admin)},
         // In version 1.40 this takes Envoy down when an external processor in an upstream chain falls behind.
         "layered_runtime": {"layers": [{"name": "static", "static_layer": {
@@ -54,9 +50,13 @@ pub fn render(config: &Config, paths: &Paths) -> Rendered {
         "static_resources": {
             "listeners": [listener(config, paths, &clusters)],
             "clusters": rendered,
-            "secrets": secrets,
+            "secrets": credentials::secrets(config),
         },
-    }))
+    });
+    if let Some(node) = credentials::node(config) {
+        merge(&mut bootstrap, json!({"node": node}));
+    }
+    Rendered(bootstrap)
 }
 
 /// The filters, by the names of their modules.

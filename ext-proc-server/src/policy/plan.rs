@@ -8,7 +8,6 @@ use crate::envoy::clusters::{self, Adaptation, Asked};
 use crate::store::{Alternative, Amounts, Measure};
 use std::borrow::Cow;
 use std::sync::Arc;
-use weirgate_dialect::Dialect;
 use weirgate_dialect::error::{ClientError, ErrorKind};
 use weirgate_tokens::family::generates_unseen;
 
@@ -289,10 +288,7 @@ impl Policy {
             let cluster = &attempt.cluster;
             let chosen = question.provider.as_ref().is_none_or(|provider| *provider == cluster.provider);
             let allowed = caller.providers().is_empty() || caller.providers().contains(&cluster.provider);
-            // In Gemini's API the path names the model, and stays as it is.
-            let named =
-                question.dialect != Dialect::Gemini || cluster.model.as_ref() == Some(&question.model);
-            chosen && allowed && named
+            chosen && allowed
         });
         for attempt in &mut order.attempts {
             let differs = attempt.cluster.model.as_ref().is_some_and(|model| *model != question.model);

@@ -10,13 +10,16 @@ use envoy_types::pb::envoy::service::ext_proc::v3::processing_request::Request;
 use envoy_types::pb::envoy::service::ext_proc::v3::{
     HttpBody, HttpHeaders, ProcessingRequest, ProcessingResponse,
 };
-use std::borrow::Cow;
+use envoy_types::pb::google::protobuf::Struct;
+use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tonic::metadata::MetadataMap;
-use weirgate_contract::{request_header, response_header, translate_metadata as about};
-use weirgate_dialect::Dialect;
+use weirgate_contract::filter_config::provider_path;
+use weirgate_contract::handover::{Decision, RequestHead};
+use weirgate_contract::{response_header, translate_metadata as about};
 use weirgate_dialect::error::{ClientError, ErrorKind};
 use weirgate_dialect::translate::{self, Answer, AnswerOptions, Options, Unsupported};
+use weirgate_dialect::{Dialect, endpoint, framing};
 
 mod max_output;
 mod reply;
@@ -51,26 +54,6 @@ impl Job {
             },
         })
     }
-
-    /// `asked`: the model that the client names, for where the provider has no name of its own for it.
-    fn endpoint(&self, asked: &str, stream: bool) -> Cow<'static, str> {
-        match self.to {
-            Dialect::OpenAi => "/chat/completions".into(),
-            Dialect::Anthropic => "/messages".into(),
-            Dialect::Responses => "/responses".into(),
-            Dialect::Cohere => "/chat".into(),
-            Dialect::Converse => {
-                let model = segment(if self.model.is_empty() { asked } else { &self.model });
-                let method = if stream { "converse-stream" } else { "converse" };
-                format!("/model/{model}/{method}").into()
-            }
-            Dialect::Gemini => {
-                let model = segment(if self.model.is_empty() { asked } else { &self.model });
-                let method = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
-                format!("/models/{model}:{method}").into()
-            }
-        }
-    }
 }
 
 /// One attempt.
@@ -78,7 +61,13 @@ impl Job {
 pub(crate) struct Attempt {
     job: Job,
     /// What decide reserved for a request without a cap.
-    output_cap: Option<u32>,
+    output_cap: Option<u64>,
+    /// The id of the request.
+    id: String,
+    /// The model that the client names.
+    asked: String,
+    /// Whether it asks for a stream.
+    stream: bool,
     include_usage: bool,
     dropped: Vec<String>,
     answer: Option<Answer>,
@@ -93,6 +82,9 @@ impl Attempt {
         Self {
             job,
             output_cap: None,
+            id: String::new(),
+            asked: String::new(),
+            stream: false,
             include_usage: false,
             dropped: Vec::new(),
             answer: None,
@@ -103,12 +95,8 @@ impl Attempt {
 
     /// Answers one message of Envoy.
     pub(crate) fn answer(&mut self, message: ProcessingRequest) -> Option<ProcessingResponse> {
-        let decision = handover::decision(message.metadata_context.as_ref());
-        if let Some(cap) = decision.and_then(|decision| decision.output_cap) {
-            self.output_cap = u32::try_from(cap).ok();
-        }
         match message.request? {
-            Request::RequestHeaders(headers) => Some(self.request_headers(&headers)),
+            Request::RequestHeaders(_) => Some(self.request_headers(&message.attributes)),
             Request::RequestBody(body) => Some(self.request_body(&body)),
             Request::ResponseHeaders(headers) => Some(self.response_headers(&headers)),
             Request::ResponseBody(body) => Some(self.response_body(&body)),
@@ -117,10 +105,17 @@ impl Attempt {
         }
     }
 
-    fn request_headers(&self, request: &HttpHeaders) -> ProcessingResponse {
-        let asked = find(request, request_header::MODEL).unwrap_or_default();
-        let stream = find(request, request_header::STREAM).is_some();
-        let path = format!("{}{}", self.job.path, self.job.endpoint(&asked, stream));
+    /// What the listener's filters found out does not stand in headers here: an attempt before this one has removed them.
+    fn request_headers(&mut self, attributes: &HashMap<String, Struct>) -> ProcessingResponse {
+        if let Some(head) = handover::attribute::<RequestHead>(attributes, handover::REQUEST) {
+            (self.id, self.asked, self.stream) = (head.id, head.model, head.stream);
+        }
+        let decision = handover::attribute::<Decision>(attributes, handover::DECISION);
+        self.output_cap = decision.and_then(|decision| decision.output_cap);
+        let Job { to, path, model, .. } = &self.job;
+        // The provider may have no name of its own for it.
+        let model = if model.is_empty() { &self.asked } else { model };
+        let path = provider_path(path, &endpoint::chat(*to, model, self.stream));
         // The length is that of the client's body; Envoy refuses a changed body under it.
         headers(true, vec![set_header(":path", &path)], &["content-length"])
     }
@@ -128,9 +123,18 @@ impl Attempt {
     fn request_body(&mut self, request: &HttpBody) -> ProcessingResponse {
         let Job { from, to, model, unsupported, .. } = &self.job;
         let limit = max_output::tokens(model);
-        let default_max_tokens = self.output_cap.map_or(limit, |cap| cap.min(limit));
-        let older_cap_field = self.job.older_cap_field;
-        let options = Options { model, unsupported: *unsupported, default_max_tokens, older_cap_field };
+        // Anthropic refuses a limit that is over the model's own.
+        let over = |cap: u64| if *to == Dialect::Anthropic { cap.min(u64::from(limit)) } else { cap };
+        let in_path = matches!(from, Dialect::Gemini | Dialect::Converse);
+        let options = Options {
+            // A body that names no model has none to keep.
+            model: if model.is_empty() && in_path { &self.asked } else { model },
+            unsupported: *unsupported,
+            default_max_tokens: limit,
+            output_cap: self.output_cap.map(over),
+            older_cap_field: self.job.older_cap_field,
+            stream: self.stream,
+        };
         match translate::request(*from, *to, &request.body, &options) {
             Ok(translated) => {
                 self.include_usage = translated.include_usage;
@@ -144,7 +148,7 @@ impl Attempt {
     fn response_headers(&mut self, response: &HttpHeaders) -> ProcessingResponse {
         let get = |name: &str| find(response, name);
         let kind = get("content-type").unwrap_or_default().to_ascii_lowercase();
-        let is_event_stream = kind.starts_with("text/event-stream");
+        let is_event_stream = framing::is_stream(&kind);
         let status = get(":status").and_then(|status| status.parse().ok()).unwrap_or(200);
         if status >= 400 && !kind.contains("json") {
             // An error page holds nothing to translate; provider-select puts an error in its place.
@@ -161,14 +165,15 @@ impl Attempt {
             include_usage: self.include_usage,
             created: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
             model: String::new(),
+            id: self.id.clone(),
+            served: if self.job.model.is_empty() { self.asked.clone() } else { self.job.model.clone() },
             limit: ANSWER_BYTES,
         };
         let answer = match Answer::new(self.job.from, self.job.to, options) {
             Ok(answer) => answer,
             Err(error) => return self.replace_answer(&ClientError::from(error)),
         };
-        let kind = if answer.is_event_stream() { "text/event-stream" } else { "application/json" };
-        let mut set = vec![set_header("content-type", kind)];
+        let mut set = vec![set_header("content-type", answer.content_type())];
         if !self.dropped.is_empty() {
             set.push(set_header(response_header::DROPPED, &header_list(&self.dropped)));
         }
@@ -206,9 +211,11 @@ impl Attempt {
         self.failed = true;
         let error = ClientError::from(error);
         tracing::warn!(code = error.code, "a provider's answer could not be translated");
-        let text =
-            if answer.is_event_stream() { error.event(self.job.from) } else { error.body(self.job.from) };
-        out.extend(text.into_bytes());
+        let from = self.job.from;
+        let is_stream = answer.is_event_stream();
+        let told =
+            if is_stream { translate::failure_event(from, &error) } else { error.body(from).into_bytes() };
+        out.extend(told);
         body(false, out)
     }
 }
@@ -219,19 +226,6 @@ fn unreadable() -> ClientError {
         "invalid_answer",
         "the provider's answer is in no form that can be read",
     )
-}
-
-/// A name as one segment of a path: a client may have chosen it.
-fn segment(name: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~@".contains(&byte);
-    name.bytes().fold(String::with_capacity(name.len()), |mut path, byte| {
-        if plain(byte) {
-            path.push(char::from(byte));
-        } else {
-            path.push_str(&format!("%{byte:02X}"));
-        }
-        path
-    })
 }
 
 /// Names of fields, some of which the client chose, as a header may hold them: printable and short.
@@ -273,14 +267,6 @@ mod tests {
         assert_eq!(header_list(&fields), "metadata.a??set-cookie:?x,seed");
         let many = vec!["x".repeat(100_000); 40];
         assert!(header_list(&many).len() < 1100);
-    }
-
-    #[test]
-    fn a_model_in_a_path_is_one_segment_of_it() {
-        let job = job(&[(about::FROM, "openai"), (about::TO, "gemini")]).unwrap();
-        let path = |asked| job.endpoint(asked, true).into_owned();
-        assert_eq!(path("gemini-2.5-pro"), "/models/gemini-2.5-pro:streamGenerateContent?alt=sse");
-        assert_eq!(path("../files?a="), "/models/..%2Ffiles%3Fa%3D:streamGenerateContent?alt=sse");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use weirgate_contract::handover::RequestHead;
 use weirgate_contract::{filter_state, path, request_header};
 use weirgate_dialect::error::{ClientError, ErrorKind};
 use weirgate_dialect::head::Edit;
-use weirgate_dialect::{Dialect, Operation};
+use weirgate_dialect::{Dialect, Operation, endpoint};
 
 /// What a filter may ask of Envoy about one request. Every call may fail inside Envoy; a filter then sees nothing
 /// and must not panic. Headers may be asked for only while Envoy shows them: until the callback that lets them go.
@@ -225,8 +225,10 @@ pub fn prompt_dialect(host: &dyn Host) -> Option<Dialect> {
         Some(Dialect::OpenAi)
     } else if path.ends_with("/messages") {
         Some(Dialect::Anthropic)
+    } else if path.ends_with("/responses") {
+        Some(Dialect::Responses)
     } else {
-        None
+        endpoint::in_path(path).map(|said| said.dialect)
     }
 }
 

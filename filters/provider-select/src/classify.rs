@@ -1,7 +1,7 @@
 //! What a method and a path ask for.
 
 use weirgate_contract::path::PROBE;
-use weirgate_dialect::{Dialect, Operation};
+use weirgate_dialect::{Dialect, Operation, endpoint};
 
 /// What a request asks for, as far as its line says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,39 +10,93 @@ pub(crate) struct Class {
     pub(crate) operation: Operation,
     /// The path, with its query, below the version: `/chat/completions`.
     pub(crate) endpoint: String,
-    /// The model, where the path names it as Gemini's does.
+    /// The path as providers whose API has its usual place take it: `/v1/chat/completions`.
+    pub(crate) path: String,
+    /// The model, where the path names it.
     pub(crate) model: Option<String>,
+    /// Whether the path asks for a stream.
+    pub(crate) stream: bool,
+    /// The client's key, where the query holds it as Gemini's may. It is in neither path.
+    pub(crate) key: Option<String>,
 }
 
-/// Classifies a request. `anthropic` says whether the client sent an `anthropic-version` header, which tells the two
-/// vendors apart on paths that both have.
-pub(crate) fn classify(method: &str, path: &str, anthropic: bool) -> Class {
-    let endpoint = strip_version(path);
-    let bare = endpoint.split('?').next().unwrap_or_default().trim_end_matches('/');
+/// Whose SDK it is, as far as headers tell; on some paths only they do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sdk {
+    Anthropic,
+    Gemini,
+    Other,
+}
+
+/// Classifies a request.
+pub(crate) fn classify(method: &str, path: &str, sdk: Sdk) -> Class {
+    let below = strip_version(path);
+    let bare = below.split('?').next().unwrap_or_default().trim_end_matches('/');
+    let in_path = if method == "POST" { endpoint::in_path(below) } else { None };
+    let gemini = sdk == Sdk::Gemini || is_gemini(path);
     let (dialect, operation) = match (method, bare) {
         _ if path == PROBE => (Dialect::OpenAi, Operation::Probe),
         ("POST", "/chat/completions") => (Dialect::OpenAi, Operation::ChatCompletions),
+        ("POST", "/responses") => (Dialect::Responses, Operation::Responses),
         ("POST", "/messages") => (Dialect::Anthropic, Operation::Messages),
-        ("GET", "/models") if anthropic => (Dialect::Anthropic, Operation::Models),
+        ("GET", "/models") if sdk == Sdk::Anthropic => (Dialect::Anthropic, Operation::Models),
+        ("GET", "/models") if gemini => (Dialect::Gemini, Operation::Models),
         ("GET", "/models") => (Dialect::OpenAi, Operation::Models),
-        _ if bare.starts_with("/messages/") || anthropic => (Dialect::Anthropic, Operation::Passthrough),
-        _ if is_gemini(path) => (Dialect::Gemini, Operation::Passthrough),
+        _ if let Some(said) = &in_path => {
+            (said.dialect, said.dialect.chat().unwrap_or(Operation::Passthrough))
+        }
+        _ if bare.starts_with("/messages/") || sdk == Sdk::Anthropic => {
+            (Dialect::Anthropic, Operation::Passthrough)
+        }
+        _ if bare.starts_with("/model/") => (Dialect::Converse, Operation::Passthrough),
+        _ if gemini => (Dialect::Gemini, Operation::Passthrough),
         _ => (Dialect::OpenAi, Operation::Passthrough),
     };
-    let model = if dialect == Dialect::Gemini { model_in_path(bare) } else { None };
-    Class { dialect, operation, endpoint: endpoint.to_owned(), model }
+    let (endpoint, key) =
+        if dialect == Dialect::Gemini { without_key(below) } else { (below.to_owned(), None) };
+    // Vertex AI has the project and the place before it.
+    let start = if in_path.is_some() { endpoint.find("/model") } else { None };
+    let endpoint = endpoint.get(start.unwrap_or(0)..).unwrap_or_default().to_owned();
+    let path = if operation == Operation::Probe { endpoint.clone() } else { usual_path(dialect, &endpoint) };
+    let stream = in_path.as_ref().is_some_and(|said| said.stream);
+    let model = in_path.map(|said| said.model).or_else(|| model_in_path(dialect, bare));
+    Class { dialect, operation, endpoint, path, model, stream, key }
 }
 
-/// The model of `/models/gemini-2.5-pro:generateContent`.
-fn model_in_path(path: &str) -> Option<String> {
-    let (_, rest) = path.split_once("/models/")?;
-    let model = rest.split([':', '/']).next()?;
+/// The path of an endpoint where the API of a dialect usually has it.
+pub(crate) fn usual_path(dialect: Dialect, endpoint: &str) -> String {
+    match dialect {
+        Dialect::Gemini => format!("/v1beta{endpoint}"),
+        Dialect::Converse => endpoint.to_owned(),
+        _ => format!("/v1{endpoint}"),
+    }
+}
+
+/// The model of another call that names it in its path: `/models/gemini-2.5-pro:countTokens`, `/model/amazon.titan/invoke`.
+fn model_in_path(dialect: Dialect, path: &str) -> Option<String> {
+    let before = match dialect {
+        Dialect::Gemini => "/models/",
+        Dialect::Converse => "/model/",
+        _ => return None,
+    };
+    let (_, rest) = path.split_once(before)?;
+    let model =
+        if dialect == Dialect::Gemini { rest.split([':', '/']).next()? } else { rest.split('/').next()? };
     (1..=256).contains(&model.len()).then(|| model.to_owned())
 }
 
-/// The path below `/v1` or Gemini's `/v1beta`; clients that leave the version out are understood too.
+/// A path and the key that its query held.
+fn without_key(path: &str) -> (String, Option<String>) {
+    let Some((bare, query)) = path.split_once('?') else { return (path.to_owned(), None) };
+    let key = query.split('&').find_map(|pair| pair.strip_prefix("key="));
+    let rest: Vec<&str> = query.split('&').filter(|pair| !pair.starts_with("key=")).collect();
+    let path = if rest.is_empty() { bare.to_owned() } else { format!("{bare}?{}", rest.join("&")) };
+    (path, key.map(str::to_owned))
+}
+
+/// The path below the version; clients that leave the version out are understood too.
 fn strip_version(path: &str) -> &str {
-    ["/v1beta", "/v1"]
+    ["/v1beta1", "/v1beta", "/v1"]
         .into_iter()
         .filter_map(|version| path.strip_prefix(version))
         .find(|rest| rest.starts_with('/'))
@@ -50,7 +104,7 @@ fn strip_version(path: &str) -> &str {
 }
 
 fn is_gemini(path: &str) -> bool {
-    path.starts_with("/v1beta/") || (path.contains("/models/") && path.contains(":"))
+    path.starts_with("/v1beta") || (path.contains("/models/") && path.contains(':'))
 }
 
 #[cfg(test)]
@@ -58,7 +112,7 @@ mod tests {
     use super::*;
 
     fn class(method: &str, path: &str) -> (Dialect, Operation, String) {
-        let class = classify(method, path, false);
+        let class = classify(method, path, Sdk::Other);
         (class.dialect, class.operation, class.endpoint)
     }
 
@@ -74,17 +128,47 @@ mod tests {
             (Dialect::Anthropic, Operation::Messages, "/messages".to_owned())
         );
         assert_eq!(class("GET", "/v1/models").1, Operation::Models);
-        assert_eq!(classify("GET", "/v1/models", true).dialect, Dialect::Anthropic);
+        assert_eq!(classify("GET", "/v1/models", Sdk::Anthropic).dialect, Dialect::Anthropic);
         assert_eq!(class("GET", PROBE).1, Operation::Probe);
+    }
+
+    #[test]
+    fn paths_of_chats_that_name_the_model() {
+        let class = |path: &str| classify("POST", path, Sdk::Other);
+        let gemini = class("/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse");
+        assert_eq!((gemini.operation, gemini.stream), (Operation::GenerateContent, true));
+        assert_eq!(gemini.model.as_deref(), Some("gemini-2.5-pro"));
+        let vertex = class("/v1beta1/projects/p/locations/l/publishers/google/models/m:generateContent");
+        assert_eq!((vertex.path.as_str(), vertex.stream), ("/v1beta/models/m:generateContent", false));
+        let converse = class("/model/amazon.nova-lite-v1%3A0/converse");
+        assert_eq!((converse.dialect, converse.operation), (Dialect::Converse, Operation::Converse));
+        assert_eq!(converse.model.as_deref(), Some("amazon.nova-lite-v1:0"));
+        assert_eq!(converse.path, "/model/amazon.nova-lite-v1%3A0/converse");
+        let responses = class("/v1/responses");
+        assert_eq!((responses.dialect, responses.operation), (Dialect::Responses, Operation::Responses));
+    }
+
+    #[test]
+    fn a_key_in_the_query_goes_no_further() {
+        let class = classify("POST", "/v1beta/models/m:generateContent?key=abc&alt=sse", Sdk::Other);
+        assert_eq!(class.key.as_deref(), Some("abc"));
+        assert_eq!(
+            (class.endpoint.as_str(), class.path.as_str()),
+            ("/models/m:generateContent?alt=sse", "/v1beta/models/m:generateContent?alt=sse")
+        );
+        let class = classify("GET", "/v1beta/models?key=abc", Sdk::Other);
+        assert_eq!((class.operation, class.path.as_str()), (Operation::Models, "/v1beta/models"));
     }
 
     #[test]
     fn other_paths_pass_through_in_the_dialect_they_look_like() {
         assert_eq!(class("POST", "/v1/embeddings").1, Operation::Passthrough);
+        assert_eq!(class("GET", "/v1/responses/resp_1").1, Operation::Passthrough);
         assert_eq!(class("POST", "/v1/messages/count_tokens").0, Dialect::Anthropic);
-        assert_eq!(class("POST", "/v1beta/models/gemini-2.5-pro:generateContent").0, Dialect::Gemini);
-        let gemini = classify("POST", "/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse", false);
-        assert_eq!(gemini.model.as_deref(), Some("gemini-2.5-pro"));
+        let count = classify("POST", "/v1beta/models/gemini-2.5-pro:countTokens", Sdk::Other);
+        assert_eq!((count.dialect, count.operation), (Dialect::Gemini, Operation::Passthrough));
+        assert_eq!(count.model.as_deref(), Some("gemini-2.5-pro"));
+        assert_eq!(class("POST", "/model/amazon.titan/invoke").0, Dialect::Converse);
         assert_eq!(class("GET", "/v1").2, "/v1");
         assert_eq!(class("GET", "/v1x/y").2, "/v1x/y");
     }

@@ -1,12 +1,12 @@
 //! The request half: from headers and body to `x-weirgate-*`.
 
-use crate::classify::{Class, classify};
+use crate::classify::{Class, Sdk, classify, usual_path};
 use crate::credentials;
 use weirgate_contract::filter_config::{HeaderRule, ProviderSelect};
 use weirgate_contract::handover::RequestHead;
 use weirgate_contract::{filter_state, request_header as header};
 use weirgate_dialect::error::{ClientError, ErrorKind};
-use weirgate_dialect::{Dialect, Operation, head};
+use weirgate_dialect::{Dialect, Operation, endpoint, head};
 use weirgate_filter_host::{Flow, Host, edit_request, is_media, may_be_json, refuse, sign_probe};
 use weirgate_keys::Form;
 
@@ -24,6 +24,8 @@ pub(crate) struct Request {
     chosen_model: Option<String>,
     /// The end user that a header names.
     end_user: Option<String>,
+    /// The path below the version, with its query.
+    endpoint: String,
     /// The call asks only how many tokens a prompt has.
     counts_only: bool,
     max_body: usize,
@@ -38,13 +40,18 @@ impl Request {
         let headers = host.request_headers();
         let get =
             |name: &str| headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str());
-        let Class { dialect, operation, endpoint, model } = classify(
-            get(":method").unwrap_or_default(),
-            get(":path").unwrap_or_default(),
-            get("anthropic-version").is_some(),
-        );
+        let sdk = if get("anthropic-version").is_some() {
+            Sdk::Anthropic
+        } else if get("x-goog-api-key").or(get("x-goog-api-client")).is_some() {
+            Sdk::Gemini
+        } else {
+            Sdk::Other
+        };
+        let sent_path = get(":path").unwrap_or_default();
+        let class = classify(get(":method").unwrap_or_default(), sent_path, sdk);
+        let Class { dialect, operation, endpoint, path, model, stream, key: query_key } = class;
         let keep_credentials = config.keep_credentials;
-        let key = credentials::key(&headers);
+        let key = credentials::key(&headers).or(query_key.as_deref());
         let forged = match (key, &config.key_checksum) {
             (Some(key), Some(secret)) => weirgate_keys::verify(key, secret.as_bytes()) == Form::Forged,
             _ => false,
@@ -66,9 +73,8 @@ impl Request {
         host.set_request_header("accept-encoding", None);
         host.set_filter_state(filter_state::ENDPOINT, endpoint.as_bytes());
         // Providers whose API is below /v1 then need no filter of their own for the path.
-        let path = format!("/v1{endpoint}");
-        if !matches!(operation, Operation::Probe) && dialect != Dialect::Gemini && get(":path") != Some(&path)
-        {
+        let keeps_path = keep_credentials && query_key.is_some();
+        if path != sent_path && !keeps_path {
             host.set_request_header(":path", Some(&path));
         }
         let id = uuid::Uuid::now_v7().simple().to_string();
@@ -96,13 +102,14 @@ impl Request {
                 dialect,
                 operation,
                 model: model.unwrap_or_default(),
-                stream: false,
+                stream,
                 key_digest: key_digest.unwrap_or_default(),
                 refused: String::new(),
             },
             chosen_model: choice.model,
             end_user,
             counts_only: counts_only(&endpoint),
+            endpoint,
             max_body: config.max_body.unwrap_or(usize::MAX),
             media: false,
             done: false,
@@ -188,7 +195,7 @@ impl Request {
     }
 
     fn read(&mut self, host: &dyn Host, body: Vec<u8>, read: &head::Head) {
-        self.head.stream = read.stream;
+        self.head.stream |= read.stream;
         // Where the path names the model, the provider obeys the path.
         let in_path = !self.head.model.is_empty();
         if let Some(model) = read.model.as_ref().filter(|_| !in_path) {
@@ -204,12 +211,15 @@ impl Request {
             let tokens = body.len().div_ceil(BYTES_A_TOKEN);
             host.set_request_header(header::INPUT_TOKENS, Some(&tokens.to_string()));
         }
-        if let Some(chosen) = self.chosen_model.take()
-            && chosen != self.head.model
-            && !in_path
-        {
-            edit_request(host, body, read.set_model(&chosen));
-            self.head.model = chosen;
+        if let Some(chosen) = self.chosen_model.take().filter(|chosen| *chosen != self.head.model) {
+            if !in_path {
+                edit_request(host, body, read.set_model(&chosen));
+                self.head.model = chosen;
+            } else if let Some(endpoint) = endpoint::with_model(&self.endpoint, &chosen) {
+                host.set_filter_state(filter_state::ENDPOINT, endpoint.as_bytes());
+                host.set_request_header(":path", Some(&usual_path(self.head.dialect, &endpoint)));
+                self.head.model = chosen;
+            }
         }
         if let Some(tokens) = read.max_tokens {
             host.set_request_header(header::MAX_TOKENS, Some(&tokens.to_string()));
@@ -533,12 +543,20 @@ mod tests {
     }
 
     #[test]
-    fn a_model_in_the_path_goes_before_one_in_the_body() {
-        let path = "/v1beta/models/gemini-2.5-pro:generateContent";
-        let chosen = [("x-weirgate-model", "cheap")];
-        let host = FakeHost::request("POST", path, &chosen).with_body(r#"{"model":"cheap"}"#);
+    fn a_model_in_the_path_goes_before_one_in_the_body_and_a_header_before_both() {
+        let path = "/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse";
+        let body = r#"{"model":"cheap","contents":[]}"#;
+        let host = FakeHost::request("POST", path, &[]).with_body(body);
         host.run_request(&mut select(""));
         assert_eq!(host.request_header("x-weirgate-model").as_deref(), Some("gemini-2.5-pro"));
+        assert_eq!(host.request_header("x-weirgate-stream").as_deref(), Some("1"));
+        let chosen = [("x-weirgate-model", "dear")];
+        let host = FakeHost::request("POST", path, &chosen).with_body(body);
+        host.run_request(&mut select(""));
+        assert_eq!(host.request_header("x-weirgate-model").as_deref(), Some("dear"));
+        let renamed = "/models/dear:streamGenerateContent?alt=sse";
+        assert_eq!(host.request_header(":path"), Some(format!("/v1beta{renamed}")));
+        assert_eq!(host.filter_state.borrow()["weirgate_endpoint"], renamed);
     }
 
     #[test]
@@ -585,8 +603,14 @@ mod tests {
     #[test]
     fn upstream_it_sets_a_cap_where_decide_asks_for_one() {
         let config = r#"{"upstream":{"base_path":"/v1","model":"gpt-4o","cap_field":"max_tokens"}}"#;
-        let host = FakeHost::request("POST", "/v1/chat/completions", &[("x-weirgate-output-cap", "50")])
+        let host = FakeHost::request("POST", "/v1/chat/completions", &[])
             .with_body(r#"{"messages":[],"model":"chat"}"#);
+        let head = br#"{"id":"1","dialect":"openai","operation":"chat_completions"}"#;
+        host.set_filter_state("weirgate_request", head);
+        let decision = br#"{"id":"1","output_cap":50}"#.to_vec();
+        host.properties
+            .borrow_mut()
+            .insert("metadata.filter_metadata.weirgate.decision".to_owned(), decision);
         host.run_request(&mut select(config));
         assert_eq!(host.body(), r#"{"messages":[],"model":"gpt-4o","max_tokens":50}"#);
         assert_eq!(host.request_header("content-length"), Some(host.body().len().to_string()));

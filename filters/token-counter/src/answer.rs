@@ -5,7 +5,7 @@ use weirgate_contract::handover::{CountSource, Counted};
 use weirgate_contract::{filter_state, response_header};
 use weirgate_dialect::Dialect;
 use weirgate_dialect::answer::{EventKind, Reader, Text};
-use weirgate_dialect::sse::Framer;
+use weirgate_dialect::framing::{self, Framer, Unreadable};
 use weirgate_dialect::usage::Usage;
 use weirgate_filter_host::Host;
 use weirgate_tokens::encoding::Encoding;
@@ -29,7 +29,7 @@ pub(crate) struct Answer {
 
 #[derive(Debug)]
 enum Shape {
-    /// Server-sent events. `strip`: take out the usage that we asked for.
+    /// A stream. `strip`: take out the usage that we asked for.
     Events { framer: Framer, strip: bool },
     /// One JSON body, collected.
     Json(Vec<u8>),
@@ -47,12 +47,12 @@ impl Answer {
         let plain = encoding.is_none_or(|encoding| encoding.eq_ignore_ascii_case("identity"));
         let shape = match kind.as_str() {
             _ if !success || !plain => Shape::Opaque,
-            kind if kind.starts_with("text/event-stream") => {
+            kind if framing::is_stream(kind) => {
                 let strip = prompt.is_some_and(|prompt| prompt.usage_is_ours);
                 if strip {
                     host.set_response_header("content-length", None);
                 }
-                Shape::Events { framer: Framer::new(EVENT_BYTES), strip }
+                Shape::Events { framer: Framer::new(dialect, EVENT_BYTES), strip }
             }
             kind if kind.contains("json") => Shape::Json(Vec::new()),
             _ => Shape::Opaque,
@@ -172,7 +172,7 @@ fn strip_usage(
     framer: &mut Framer,
     reader: &mut Reader,
     end: bool,
-) -> Result<(), weirgate_dialect::sse::TooLong> {
+) -> Result<(), Unreadable> {
     let held = framer.pending().to_vec();
     let mut out = Vec::with_capacity(held.len() + chunk.len());
     let mut delivered = 0;

@@ -4,7 +4,7 @@ use crate::Shared;
 use weirgate_contract::handover::Asked;
 use weirgate_contract::request_header as header;
 use weirgate_dialect::cached::fingerprint;
-use weirgate_dialect::{Dialect, Operation, head, prompt};
+use weirgate_dialect::{Dialect, Operation, endpoint, head, prompt};
 use weirgate_filter_host::{Flow, Host, edit_request, hex, refuse, tell_refusal};
 use weirgate_tokens::chat;
 use weirgate_tokens::encoding::Encoding;
@@ -56,7 +56,7 @@ impl Prompt {
         self.tokens = chat::count(&read, self.counting);
         host.set_request_header(header::INPUT_TOKENS, Some(&self.tokens.to_string()));
         if shared.fingerprint {
-            tell_asked(host, operation, &body, shared.question);
+            tell_asked(host, operation, &model, &body, shared.question);
         }
         let edit = head.filter(|head| ask && head.stream).and_then(|head| head.ask_for_usage(&body));
         if let Some(edit) = edit {
@@ -72,13 +72,19 @@ const SHAPING: [&str; 5] =
     ["anthropic-version", "anthropic-beta", "openai-beta", "openai-organization", "openai-project"];
 
 /// Tells decide what the request asks for. One that cannot be told from others is not cached.
-fn tell_asked(host: &dyn Host, operation: Operation, body: &[u8], question: bool) {
+fn tell_asked(host: &dyn Host, operation: Operation, model: &str, body: &[u8], question: bool) {
     let headers = host.request_headers();
     // One of them may stand there more than once.
     let shaping = headers.iter().filter(|(name, _)| SHAPING.contains(&name.as_str()));
     let mut outside: Vec<_> = shaping.map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let path = headers.iter().find(|(name, _)| name == ":path");
-    outside.extend(path.and_then(|(_, path)| path.split_once('?')).map(|(_, query)| ("query", query)));
+    let path = headers.iter().find(|(name, _)| name == ":path").map_or("", |(_, path)| path.as_str());
+    if endpoint::in_path(path).is_some() {
+        outside.push(("model", model));
+    }
+    // How an answer is delivered is no part of what is asked.
+    outside.extend(
+        path.split_once('?').map(|(_, query)| ("query", query)).filter(|(_, query)| *query != "alt=sse"),
+    );
     let Some(print) = fingerprint(operation, body, &outside) else { return };
     let asked = Asked {
         digest: hex(&print.digest),

@@ -11,7 +11,7 @@ import httpx2
 
 from .admin import ADMIN
 from .configuration import configuration, pool_name, secret
-from .mock import ANTHROPIC_KEY, GEMINI_KEY, OPENAI_KEY, Mock
+from .mock import ANTHROPIC_KEY, BEDROCK_KEY, COHERE_KEY, GEMINI_KEY, OPENAI_KEY, RESPONSES_KEY, Mock
 from .paths import ENVOY, FILTERS, WEIRGATE
 from .ports import free_ports
 from .process import Ended, Process
@@ -21,6 +21,9 @@ ENVIRONMENT = {
     "OPENAI_API_KEY": OPENAI_KEY,
     "ANTHROPIC_API_KEY": ANTHROPIC_KEY,
     "GEMINI_API_KEY": GEMINI_KEY,
+    "RESPONSES_API_KEY": RESPONSES_KEY,
+    "BEDROCK_API_KEY": BEDROCK_KEY,
+    "COHERE_API_KEY": COHERE_KEY,
 }
 _ATTEMPTS = 3
 

@@ -9,18 +9,22 @@ from .waiting import wait_until
 OPENAI_KEY = "sk-openai-of-the-provider"
 ANTHROPIC_KEY = "sk-anthropic-of-the-provider"
 GEMINI_KEY = "AIza-gemini-of-the-provider"
+RESPONSES_KEY = "sk-responses-of-the-provider"
+BEDROCK_KEY = "bedrock-api-key-of-the-provider"
+COHERE_KEY = "cohere-key-of-the-provider"
 
 
 class Mock:
-    """One mock provider with an OpenAI, an Anthropic and a Gemini side, each on a port of its own."""
+    """One mock provider with a side for every API that it speaks, each on a port of its own."""
 
     def __init__(self, folder):
         self._port_file = folder / "mock-ports"
-        listen = ["--listen", "127.0.0.1:0"] * 3
+        listen = ["--listen", "127.0.0.1:0"] * 6
         self._process = Process([MOCK_PROVIDER, *listen, "--port-file", self._port_file], folder / "mock.log")
         wait_until(self._port_file.exists, "the mock provider listens")
         ports = map(int, self._port_file.read_text().split())
-        self.openai_port, self.anthropic_port, self.gemini_port = ports
+        self.openai_port, self.anthropic_port, self.gemini_port, *others = ports
+        self.responses_port, self.converse_port, self.cohere_port = others
         self._control = httpx2.Client(base_url=f"http://127.0.0.1:{self.openai_port}", timeout=30)
 
     def stop(self):
@@ -48,6 +52,18 @@ class Mock:
     def gemini(self, times=None, **then):
         """The rule that all requests to the Gemini side are answered so."""
         return _rule(self.gemini_port, times, then)
+
+    def responses(self, times=None, **then):
+        """The rule that all requests to the side of OpenAI's responses are answered so."""
+        return _rule(self.responses_port, times, then)
+
+    def converse(self, times=None, **then):
+        """The rule that all requests to the Bedrock side are answered so."""
+        return _rule(self.converse_port, times, then)
+
+    def cohere(self, times=None, **then):
+        """The rule that all requests to the Cohere side are answered so."""
+        return _rule(self.cohere_port, times, then)
 
     def ledger(self, ended=0):
         """The mock's own account, once that many requests have ended."""

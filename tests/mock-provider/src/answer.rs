@@ -1,5 +1,7 @@
 //! What is answered, before any dialect is given to it.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use crate::sample::sample;
@@ -40,7 +42,7 @@ pub(crate) struct Ask<'a> {
     pub(crate) tool_choice: ToolChoice,
     pub(crate) max_tokens: Option<u64>,
     /// The schema that the answer must obey; `null` where any JSON object will do.
-    pub(crate) json_schema: Option<&'a Value>,
+    pub(crate) json_schema: Option<Cow<'a, Value>>,
 }
 
 /// Why an answer ended, in OpenAI's words.
@@ -157,7 +159,7 @@ fn tool_calls(ask: &Ask<'_>, steering: &Steering) -> Vec<ToolCall> {
 }
 
 fn default_text(ask: &Ask<'_>) -> String {
-    match ask.json_schema {
+    match ask.json_schema.as_deref() {
         Some(Value::Null) => r#"{"answer": "Hello from the mock"}"#.to_owned(),
         Some(schema) => sample(schema, "").to_string(),
         None => {
@@ -177,6 +179,16 @@ fn words(count: u64) -> String {
         text.push_str(word);
     }
     text
+}
+
+/// What stands for reasoning of so many tokens, a word each.
+pub(crate) fn thoughts(tokens: u64) -> String {
+    thought_pieces(tokens).collect()
+}
+
+/// The same in the pieces in which it is streamed.
+pub(crate) fn thought_pieces(tokens: u64) -> impl Iterator<Item = &'static str> {
+    (0..tokens).map(|number| if number == 0 { "think" } else { " think" })
 }
 
 /// The pieces in which a text is streamed, a token each: a word and the blanks before it.

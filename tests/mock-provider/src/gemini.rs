@@ -8,6 +8,8 @@ mod schema;
 mod turns;
 mod write;
 
+use std::borrow::Cow;
+
 use hyper::HeaderMap;
 use serde_json::{Map, Value, json};
 
@@ -54,6 +56,51 @@ pub(crate) fn error_body(status: u16, message: &str) -> Vec<u8> {
     format!("{error:#}\n").into_bytes()
 }
 
+/// A request with the names of its fields as the reference has them. The API takes those in `snake_case` too, which Google's own SDK
+/// sends in places. What stands in arguments, results and among the properties of a schema are the application's own names.
+pub(crate) fn camel(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(camel),
+        Value::Object(fields) => {
+            for (name, mut value) in std::mem::take(fields) {
+                let name = if is_own(&name) { name } else { camel_case(&name) };
+                match name.as_str() {
+                    "args"
+                    | "response"
+                    | "parametersJsonSchema"
+                    | "responseJsonSchema"
+                    | "_responseJsonSchema" => {}
+                    "properties" => {
+                        value
+                            .as_object_mut()
+                            .into_iter()
+                            .flat_map(|all| all.iter_mut())
+                            .for_each(|(_, one)| camel(one));
+                    }
+                    _ => camel(&mut value),
+                }
+                fields.insert(name, value);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn is_own(name: &str) -> bool {
+    name.starts_with('_')
+}
+
+fn camel_case(name: &str) -> String {
+    let mut words = name.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |mut camel, word| {
+        let mut letters = word.chars();
+        camel.extend(letters.next().map(|letter| letter.to_ascii_uppercase()));
+        camel.push_str(letters.as_str());
+        camel
+    })
+}
+
 /// Reads what a request asks for; [`check_generate`] has accepted it.
 pub(crate) fn read<'a>(body: &'a Value, model: &'a str) -> Ask<'a> {
     let contents = body.get("contents").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -91,7 +138,7 @@ pub(crate) fn read<'a>(body: &'a Value, model: &'a str) -> Ask<'a> {
         tools,
         tool_choice,
         max_tokens: config.get("maxOutputTokens").and_then(Value::as_u64),
-        json_schema,
+        json_schema: json_schema.map(Cow::Borrowed),
     }
 }
 

@@ -19,7 +19,7 @@ pub struct Entry {
     pub id: u64,
     /// The request's path without its query.
     pub path: String,
-    /// `openai`, `anthropic`, `gemini` or `none`.
+    /// `openai`, `responses`, `anthropic`, `gemini`, `converse`, `cohere` or `none`.
     pub dialect: &'static str,
     /// The model asked for; empty if none was named.
     pub model: String,
@@ -39,6 +39,8 @@ pub struct Entry {
     pub completed: bool,
     /// SHA-256 of the presented key, in hex.
     pub authorization_sha256: Option<String>,
+    /// The headers that AWS's signature covers, separated by semicolons, if there was one.
+    pub signed_headers: Option<String>,
 }
 
 impl Entry {
@@ -56,6 +58,7 @@ impl Entry {
             "cached_tokens": self.cached_tokens,
             "completed": self.completed,
             "authorization_sha256": self.authorization_sha256,
+            "signed_headers": self.signed_headers,
         })
     }
 }
@@ -200,6 +203,7 @@ impl Ledger {
             cached_tokens: 0,
             completed: false,
             authorization_sha256: None,
+            signed_headers: None,
         };
         OpenEntry { ledger: Arc::clone(self), epoch, entry: Some(entry) }
     }

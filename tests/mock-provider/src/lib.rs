@@ -1,7 +1,7 @@
 //! A model provider that answers by script: the upstream of tests and benchmarks.
 //!
-//! It speaks OpenAI chat completions and embeddings, Anthropic messages and Gemini's generateContent,
-//! streamed and not, and echoes any other path. It checks requests as the real providers do, so that a bad translation is refused
+//! It speaks OpenAI chat completions, responses and embeddings, Anthropic messages, Gemini's generateContent, Amazon Bedrock's
+//! Converse and the second version of Cohere's chat, streamed and not, and echoes any other path. It checks requests as the real providers do, so that a bad translation is refused
 //! here and not only in production, and it keeps its own account of the tokens it wrote, so that a
 //! gateway's figures can be compared with figures the gateway had no part in.
 //!
@@ -13,14 +13,19 @@
 mod answer;
 mod anthropic;
 mod body;
+mod cohere;
 mod control;
+mod converse;
+mod dialect;
 mod embeddings;
+mod endpoint;
 mod gemini;
 mod gzip;
 pub mod ledger;
 mod openai;
 pub mod recorder;
 mod respond;
+mod responses;
 mod sample;
 pub mod script;
 pub mod server;

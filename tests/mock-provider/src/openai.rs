@@ -3,6 +3,8 @@
 mod check;
 mod write;
 
+use std::borrow::Cow;
+
 use hyper::HeaderMap;
 use serde_json::{Value, json};
 
@@ -74,7 +76,7 @@ pub(crate) fn read(body: &Value) -> Ask<'_> {
         tools,
         tool_choice,
         max_tokens: limit.or_else(|| body.get("max_tokens")).and_then(Value::as_u64),
-        json_schema,
+        json_schema: json_schema.map(Cow::Borrowed),
     }
 }
 

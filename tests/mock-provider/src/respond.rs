@@ -8,19 +8,21 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use hyper::{HeaderMap, Request, Response, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::answer::Answer;
 use crate::body::{Break, CutError, MockBody, Pace, Plan};
+use crate::dialect::{Dialect, Unauthorized};
+use crate::endpoint::Endpoint;
 use crate::gemini::Framing;
 use crate::ledger::{Ledger, OpenEntry};
 use crate::recorder::{Recorded, Recorder, headers_json};
 use crate::script::{Script, Subject};
 use crate::steering::{HEADER, Steering};
 use crate::wire::FlushMark;
-use crate::{anthropic, control, embeddings, gemini, gzip, openai};
+use crate::{anthropic, cohere, control, converse, embeddings, gemini, gzip, openai, responses};
 
 /// What all connections share.
 #[derive(Debug, Default)]
@@ -47,124 +49,19 @@ pub(crate) struct Connection {
     pub(crate) mark: Arc<FlushMark>,
 }
 
-/// What a path stands for. Only its end counts, so that base paths of compatible providers work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Endpoint {
-    Chat,
-    Embeddings,
-    Models,
-    Messages,
-    CountTokens,
-    Generate,
-    StreamGenerate,
-    CountGenerate,
-    Echo,
-}
-
-impl Endpoint {
-    fn of(method: &Method, path: &str) -> Self {
-        let post = method == Method::POST;
-        let gemini = gemini::target(path).filter(|_| post).map(|(_, method)| method);
-        if post && path.ends_with("/chat/completions") {
-            Self::Chat
-        } else if post && path.ends_with("/messages") {
-            Self::Messages
-        } else if post && path.ends_with("/messages/count_tokens") {
-            Self::CountTokens
-        } else if post && path.ends_with("/embeddings") {
-            Self::Embeddings
-        } else if method == Method::GET && path.ends_with("/models") {
-            Self::Models
-        } else {
-            match gemini {
-                Some("generateContent") => Self::Generate,
-                Some("streamGenerateContent") => Self::StreamGenerate,
-                Some("countTokens") => Self::CountGenerate,
-                _ => Self::Echo,
-            }
-        }
-    }
-
-    /// The dialect of answers and errors; a list of models is in that of the client's headers.
-    fn dialect(self, headers: &HeaderMap) -> Dialect {
-        match self {
-            Self::Chat | Self::Embeddings => Dialect::OpenAi,
-            Self::Messages | Self::CountTokens => Dialect::Anthropic,
-            Self::Generate | Self::StreamGenerate | Self::CountGenerate => Dialect::Gemini,
-            Self::Models if anthropic::has_version(headers) => Dialect::Anthropic,
-            Self::Models if gemini::is_client(headers) => Dialect::Gemini,
-            Self::Models => Dialect::OpenAi,
-            Self::Echo => Dialect::None,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Dialect {
-    OpenAi,
-    Anthropic,
-    Gemini,
-    /// Echoed paths; errors are written in OpenAI's envelope.
-    None,
-}
-
-impl Dialect {
-    fn name(self) -> &'static str {
-        match self {
-            Self::OpenAi => "openai",
-            Self::Anthropic => "anthropic",
-            Self::Gemini => "gemini",
-            Self::None => "none",
-        }
-    }
-
-    fn key(self, headers: &HeaderMap) -> Option<&str> {
-        match self {
-            Self::Anthropic => anthropic::key(headers),
-            Self::OpenAi => openai::key(headers),
-            Self::Gemini => gemini::key(headers),
-            Self::None => {
-                openai::key(headers).or_else(|| anthropic::key(headers)).or_else(|| gemini::key(headers))
-            }
-        }
-    }
-
-    fn error_body(self, status: u16, message: &str, id: u64) -> Vec<u8> {
-        match self {
-            Self::Anthropic => anthropic::error_body(status, message, id),
-            Self::Gemini => gemini::error_body(status, message),
-            Self::OpenAi | Self::None => openai::error_body(status, message),
-        }
-    }
-
-    fn error_event(self) -> &'static str {
-        match self {
-            Self::Anthropic => anthropic::error_event(),
-            Self::Gemini => gemini::error_event(),
-            Self::OpenAi | Self::None => openai::error_event(),
-        }
-    }
-
-    fn json_type(self) -> &'static str {
-        if self == Self::Gemini { "application/json; charset=UTF-8" } else { "application/json" }
-    }
-
-    fn stream_type(self) -> &'static str {
-        if self == Self::Gemini { "text/event-stream" } else { "text/event-stream; charset=utf-8" }
-    }
-}
-
 /// An answer before steering touched its headers and its pace.
 struct Reply {
     status: u16,
     content_type: &'static str,
     plan: Plan,
     stream: bool,
+    /// The name of an error, where a header has one.
+    error_kind: &'static str,
 }
 
 impl Reply {
     fn json(dialect: Dialect, plan: Plan) -> Self {
-        Self { status: 200, content_type: dialect.json_type(), plan, stream: false }
+        Self { status: 200, content_type: dialect.json_type(), plan, stream: false, error_kind: "" }
     }
 
     fn value(dialect: Dialect, value: &Value) -> Self {
@@ -172,12 +69,12 @@ impl Reply {
     }
 
     fn stream(dialect: Dialect, plan: Plan) -> Self {
-        Self { status: 200, content_type: dialect.stream_type(), plan, stream: true }
+        Self { status: 200, content_type: dialect.stream_type(), plan, stream: true, error_kind: "" }
     }
 
     fn error(dialect: Dialect, status: u16, message: &str, id: u64) -> Self {
         let plan = Plan::whole(dialect.error_body(status, message, id), 0);
-        Self { status, ..Self::json(dialect, plan) }
+        Self { status, error_kind: dialect.error_kind(status), ..Self::json(dialect, plan) }
     }
 }
 
@@ -221,23 +118,22 @@ async fn serve(connection: Connection, parts: Parts, body: Bytes) -> Result<Resp
     let headers = &request.headers;
     let mut entry = state.ledger.open(id, path, dialect.name(), port);
 
-    let json: Option<Value> = match endpoint {
+    let mut json: Option<Value> = match endpoint {
         Endpoint::Echo | Endpoint::Models => None,
         _ => serde_json::from_slice(&request.body).ok(),
     };
-    let model = match dialect {
-        Dialect::Gemini => gemini::target(path).map(|(model, _)| model),
-        _ => json.as_ref().and_then(|json| json.get("model")?.as_str()),
-    };
-    let model = model.unwrap_or_default();
+    if dialect == Dialect::Gemini {
+        json.iter_mut().for_each(gemini::camel);
+    }
+    let in_path = endpoint.model_in(path);
+    let in_body = || json.as_ref().and_then(|json| json.get("model")?.as_str());
+    let model = in_path.as_deref().or_else(in_body).unwrap_or_default();
     let key = dialect.key(headers);
     entry.update(|entry| {
         entry.model = model.to_owned();
-        entry.stream = match dialect {
-            Dialect::Gemini => endpoint == Endpoint::StreamGenerate,
-            _ => json.as_ref().is_some_and(is_stream),
-        };
+        entry.stream = endpoint.streams().unwrap_or_else(|| json.as_ref().is_some_and(is_stream));
         entry.authorization_sha256 = key.map(|key| hex(&Sha256::digest(key)));
+        entry.signed_headers = converse::signed_headers(headers).map(str::to_owned);
     });
 
     if let Some(refusal) = unauthorized(&state, endpoint, dialect, headers, id) {
@@ -277,25 +173,9 @@ fn unauthorized(
     if state.no_auth || endpoint == Endpoint::Echo {
         return None;
     }
-    if dialect.key(headers).is_none() {
-        let (status, message) = match dialect {
-            Dialect::Anthropic => (401, "x-api-key header is required"),
-            Dialect::Gemini => (
-                403,
-                "Method doesn't allow unregistered callers (callers without established identity). Please use \
-                 API Key or other form of API consumer identity to call this API.",
-            ),
-            _ => (
-                401,
-                "You didn't provide an API key. You need to provide it in an Authorization header using Bearer auth.",
-            ),
-        };
-        return Some(Reply::error(dialect, status, message, id));
-    }
-    if dialect == Dialect::Anthropic && !anthropic::has_version(headers) {
-        return Some(Reply::error(dialect, 400, "anthropic-version: header is required", id));
-    }
-    None
+    let Unauthorized { status, message, kind } = dialect.unauthorized(headers)?;
+    let reply = Reply::error(dialect, status, message, id);
+    Some(if kind.is_empty() { reply } else { Reply { error_kind: kind, ..reply } })
 }
 
 /// What happens before a status line can be sent.
@@ -317,7 +197,7 @@ fn refusal(steering: &Steering, dialect: Dialect, id: u64) -> Option<Reply> {
         let page =
             format!("<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>\n");
         let plan = Plan::whole(page.into_bytes(), 0);
-        return Some(Reply { status, content_type: "text/html", plan, stream: false });
+        return Some(Reply { status, content_type: "text/html", plan, stream: false, error_kind: "" });
     }
     let status = status?;
     let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
@@ -339,6 +219,18 @@ fn fulfil(
     let dialect = endpoint.dialect(&request.headers);
     let result = match endpoint {
         Endpoint::Chat => openai::check_chat(body_json).map(|()| chat(body_json, steering, entry)),
+        Endpoint::Responses => {
+            responses::check_create(body_json).map(|()| respond_with_items(body_json, steering, entry))
+        }
+        Endpoint::Converse | Endpoint::StreamConverse => {
+            let is_stream = endpoint == Endpoint::StreamConverse;
+            converse::check_converse(body_json, model)
+                .map(|()| converse_with(body_json, model, is_stream, steering, entry))
+        }
+        Endpoint::CohereChat => match cohere::check_chat(body_json) {
+            Ok(()) => Ok(cohere_chat(body_json, steering, entry)),
+            Err(fault) => return Reply::error(dialect, fault.status, &fault.message, id),
+        },
         Endpoint::Messages => {
             anthropic::check_messages(body_json, false).map(|()| messages(body_json, steering, entry))
         }
@@ -375,12 +267,49 @@ fn chat(body: &Value, steering: &Steering, entry: &mut OpenEntry) -> Reply {
     let ask = openai::read(body);
     let answer = Answer::to(&ask, steering);
     note_input(entry, &answer);
-    let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-    let head = openai::Head { id: entry.id(), model: ask.model, created };
+    let head = openai::Head { id: entry.id(), model: ask.model, created: now() };
     if is_stream(body) {
         Reply::stream(Dialect::OpenAi, openai::write_stream(&answer, head, openai::wants_usage(body)))
     } else {
         Reply::json(Dialect::OpenAi, openai::write_whole(&answer, head))
+    }
+}
+
+fn respond_with_items(body: &Value, steering: &Steering, entry: &mut OpenEntry) -> Reply {
+    let answer = Answer::to(&responses::read(body), steering);
+    note_input(entry, &answer);
+    let head = responses::Head { id: entry.id(), created: now(), request: body };
+    if is_stream(body) {
+        Reply::stream(Dialect::Responses, responses::write_stream(&answer, head))
+    } else {
+        Reply::json(Dialect::Responses, responses::write_whole(&answer, head))
+    }
+}
+
+fn converse_with(
+    body: &Value,
+    model: &str,
+    is_stream: bool,
+    steering: &Steering,
+    entry: &mut OpenEntry,
+) -> Reply {
+    let answer = Answer::to(&converse::read(body, model), steering);
+    note_input(entry, &answer);
+    if is_stream {
+        Reply::stream(Dialect::Converse, converse::write_stream(&answer, entry.id()))
+    } else {
+        Reply::json(Dialect::Converse, converse::write_whole(&answer, entry.id()))
+    }
+}
+
+fn cohere_chat(body: &Value, steering: &Steering, entry: &mut OpenEntry) -> Reply {
+    let ask = cohere::read(body);
+    let answer = Answer::to(&ask, steering);
+    note_input(entry, &answer);
+    if is_stream(body) {
+        Reply::stream(Dialect::Cohere, cohere::write_stream(&answer, entry.id(), ask.model))
+    } else {
+        Reply::json(Dialect::Cohere, cohere::write_whole(&answer, entry.id(), ask.model))
     }
 }
 
@@ -423,6 +352,10 @@ fn framing(path: &str) -> Framing {
     if query.split('&').any(|pair| pair == "alt=sse") { Framing::Events } else { Framing::Array }
 }
 
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
+}
+
 fn is_stream(body: &Value) -> bool {
     body.get("stream") == Some(&Value::Bool(true))
 }
@@ -458,7 +391,7 @@ fn finish(
     mark: Arc<FlushMark>,
     mut entry: OpenEntry,
 ) -> Response<MockBody> {
-    let Reply { status, content_type, mut plan, stream } = reply;
+    let Reply { status, content_type, mut plan, stream, error_kind } = reply;
     // A wished status below 400 replaces that of a good answer.
     let status = match steering.status {
         Some(wished) if status < 400 => wished,
@@ -468,7 +401,7 @@ fn finish(
     entry.update(|entry| entry.status = status);
     if let Some(count) = steering.error_after.filter(|_| stream) {
         plan.truncate(count);
-        plan.bytes.extend_from_slice(dialect.error_event().as_bytes());
+        plan.bytes.extend_from_slice(&dialect.error_event(count));
         plan.end_event(0);
     }
     if steering.gzip {
@@ -487,9 +420,11 @@ fn finish(
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    let name = if dialect == Dialect::Anthropic { "request-id" } else { "x-request-id" };
     if let Ok(value) = HeaderValue::from_str(&format!("req_mock_{id}")) {
-        headers.insert(name, value);
+        headers.insert(dialect.id_header(), value);
+    }
+    if !error_kind.is_empty() {
+        headers.insert("x-amzn-errortype", HeaderValue::from_static(error_kind));
     }
     if steering.gzip {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));

@@ -71,7 +71,7 @@ pub struct Steering {
     pub tools: Vec<ToolWish>,
     /// `cached=N`: prompt tokens read from the cache.
     pub cached: u64,
-    /// `cache-write=N`: prompt tokens written to the cache; only Anthropic reports them.
+    /// `cache-write=N`: prompt tokens written to the cache; Anthropic, Bedrock and OpenAI's responses report them.
     pub cache_write: u64,
     /// `reasoning=N`: output tokens spent on reasoning.
     pub reasoning: u64,
@@ -159,7 +159,7 @@ impl Steering {
 }
 
 /// Decodes `%41`; a `%` that starts no escape stands for itself.
-fn percent_decode(text: &str) -> String {
+pub(crate) fn percent_decode(text: &str) -> String {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {

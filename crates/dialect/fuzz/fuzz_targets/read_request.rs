@@ -2,10 +2,18 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use weirgate_dialect::{Operation, head, prompt};
+use weirgate_dialect::cached::fingerprint;
+use weirgate_dialect::{Dialect, Operation, head, prompt};
 
 fuzz_target!(|body: &[u8]| {
-    let _ = prompt::read(weirgate_dialect::Dialect::OpenAi, body);
+    for dialect in Dialect::ALL {
+        let _ = prompt::read(dialect, body);
+        let _ = head::cap_output(dialect, body, None, 1);
+    }
+    for operation in Operation::ALL {
+        let _ = fingerprint(operation, body, &[]);
+        let _ = head::read(operation, body);
+    }
     let Ok(read) = head::read(Operation::ChatCompletions, body) else { return };
     for edit in read.ask_for_usage(body).into_iter().chain([read.set_model("m")]) {
         let mut edited = body.to_vec();

@@ -34,6 +34,8 @@ fuzz_target!(|data: &[u8]| {
         include_usage: true,
         created: 0,
         model: String::new(),
+        id: String::new(),
+        served: String::new(),
         limit: 1 << 20,
     };
     let size = usize::from(first & 0x3F).max(1);

@@ -8,7 +8,14 @@ use weirgate_dialect::translate::{self, Options, Unsupported};
 
 fuzz_target!(|data: &[u8]| {
     for unsupported in [Unsupported::Reject, Unsupported::Drop] {
-        let options = Options { model: "m", unsupported, default_max_tokens: 4096, older_cap_field: false };
+        let options = Options {
+            model: "m",
+            unsupported,
+            default_max_tokens: 4096,
+            output_cap: None,
+            older_cap_field: false,
+            stream: false,
+        };
         for from in Dialect::ALL {
             for to in Dialect::ALL {
                 if let Ok(request) = translate::request(from, to, data, &options) {

@@ -1,6 +1,7 @@
 //! Which requests ask for the same.
 
 use crate::Operation;
+use crate::layout::Layout;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
@@ -27,6 +28,8 @@ const WITHOUT_EFFECT: &[&str] = &[
     "prompt_cache_key",
     "prompt_cache_retention",
     "safety_identifier",
+    "labels",
+    "requestMetadata",
 ];
 
 /// Fields below which the order of an object's fields is what a model reads.
@@ -39,7 +42,17 @@ const ORDERED: &[&str] = &[
     "input",
     "arguments",
     "parameters",
+    "text",
+    "toolConfig",
+    "args",
+    "responseSchema",
+    "response_schema",
+    "responseJsonSchema",
+    "outputConfig",
 ];
+
+/// Fields of the Responses API that refer to what the provider has kept.
+const STATE: &[&str] = &["previous_response_id", "conversation", "prompt"];
 
 /// What tells a request from others, but for who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,18 +76,26 @@ pub fn fingerprint(operation: Operation, body: &[u8], outside: &[(&str, &str)]) 
         return None;
     }
     let Json::Object(mut fields) = serde_json::from_slice::<Json<'_>>(body).ok()? else { return None };
+    let layout = Layout::of(operation.dialect()?);
+    if operation == Operation::Responses && needs_state(&fields) {
+        return None;
+    }
     fields.retain(|(name, _)| !WITHOUT_EFFECT.contains(&name.as_ref()));
-    let number = |name: &str| fields.iter().find(|(field, _)| field == name).map(|(_, value)| value);
-    let temperature = number("temperature").and_then(Json::as_f64);
-    let choices = number("n").map_or(Some(1.0), Json::as_f64);
-    let tools = ["tools", "functions"].iter().any(|name| number(name).is_some_and(Json::is_full));
+    let settings = layout.settings.iter().find_map(|name| match find(&fields, name) {
+        Some(Json::Object(settings)) => Some(settings),
+        _ => None,
+    });
+    let settings = settings.unwrap_or(&fields);
+    let temperature = find(settings, "temperature").and_then(Json::as_f64);
+    let choices = layout.choices.iter().find_map(|name| find(settings, name)).map_or(Some(1.0), Json::as_f64);
+    let tools = layout.tools.iter().any(|name| find(&fields, name).is_some_and(Json::is_full));
     let mut writer = Writer(Sha256::new());
     writer.text(operation.as_str());
     for (name, value) in outside {
         writer.text(name);
         writer.text(value);
     }
-    let question = take_question(&mut fields);
+    let question = take_question(layout, &mut fields);
     fields.sort_by(|(one, _), (other, _)| one.cmp(other));
     writer.object(&fields, false)?;
     let context = writer.0.clone().finalize();
@@ -90,37 +111,51 @@ pub fn fingerprint(operation: Operation, body: &[u8], outside: &[(&str, &str)]) 
     })
 }
 
+/// Whether an answer depends on what the provider has kept, or is kept there to be named by a later request: an answer from the cache
+/// has an id that the provider does not know. It keeps answers unless it is told not to.
+fn needs_state(fields: &[Field<'_>]) -> bool {
+    let kept = !matches!(find(fields, "store"), Some(Json::Bool(false)));
+    kept || STATE.iter().any(|name| find(fields, name).is_some_and(|value| !matches!(value, Json::Null)))
+}
+
 /// Takes the text out of the last message, where it is a user's and only text.
-fn take_question<'a>(fields: &mut [(Cow<'a, str>, Json<'a>)]) -> Option<Cow<'a, str>> {
-    let messages = fields.iter_mut().find(|(name, _)| name == "messages");
-    let Some((_, Json::List(messages))) = messages else { return None };
-    let Some(Json::Object(message)) = messages.last_mut() else { return None };
-    let is_users =
-        |(name, value): &(Cow<'_, str>, Json<'_>)| name == "role" && value.as_str() == Some("user");
-    if !message.iter().any(is_users) {
-        return None;
-    }
-    let (_, content) = message.iter_mut().find(|(name, _)| name == "content")?;
-    let text = match content {
-        Json::Text(text) => text,
-        Json::List(parts) => match parts.as_mut_slice() {
-            [Json::Object(part)] => {
-                let is_text = |(name, value): &(Cow<'_, str>, Json<'_>)| {
-                    name == "type" && value.as_str() == Some("text")
-                };
-                if !part.iter().any(is_text) {
-                    return None;
-                }
-                let (_, Json::Text(text)) = part.iter_mut().find(|(name, _)| name == "text")? else {
-                    return None;
-                };
-                text
-            }
-            _ => return None,
-        },
+fn take_question<'a>(layout: &Layout, fields: &mut [Field<'a>]) -> Option<Cow<'a, str>> {
+    let (_, turns) = fields.iter_mut().find(|(name, _)| name == layout.turns)?;
+    let turns = match turns {
+        Json::Text(text) if layout.turns_may_be_text => return Some(std::mem::take(text)),
+        Json::List(turns) => turns,
         _ => return None,
     };
+    let Some(Json::Object(turn)) = turns.last_mut() else { return None };
+    if find(turn, "role").and_then(Json::as_str) != Some("user") {
+        return None;
+    }
+    let (_, parts) = turn.iter_mut().find(|(name, _)| name == layout.parts)?;
+    match parts {
+        Json::Text(text) => Some(std::mem::take(text)),
+        Json::List(parts) => match parts.as_mut_slice() {
+            [Json::Object(part)] => only_text(part),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The text of a part that is nothing else. Gemini and Converse have no `type`; what else they say of a part is another field.
+fn only_text<'a>(part: &mut [Field<'a>]) -> Option<Cow<'a, str>> {
+    match find(part, "type").map(Json::as_str) {
+        Some(Some("text" | "input_text")) => {}
+        None if part.len() == 1 => {}
+        _ => return None,
+    }
+    let (_, Json::Text(text)) = part.iter_mut().find(|(name, _)| name == "text")? else { return None };
     Some(std::mem::take(text))
+}
+
+type Field<'a> = (Cow<'a, str>, Json<'a>);
+
+fn find<'f, 'a>(fields: &'f [Field<'a>], name: &str) -> Option<&'f Json<'a>> {
+    fields.iter().find(|(field, _)| field == name).map(|(_, value)| value)
 }
 
 /// JSON as it stands, with every field of an object in its place.
@@ -150,7 +185,11 @@ impl Json<'_> {
     }
 
     fn is_full(&self) -> bool {
-        matches!(self, Self::List(items) if !items.is_empty())
+        match self {
+            Self::List(items) => !items.is_empty(),
+            Self::Object(fields) => !fields.is_empty(),
+            _ => false,
+        }
     }
 }
 

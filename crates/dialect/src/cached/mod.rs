@@ -8,8 +8,11 @@
 //! A kept answer is always the plain one, so requests for either form share it.
 
 mod anthropic;
+mod converse;
 mod fingerprint;
+mod gemini;
 mod openai;
+mod responses;
 
 pub use fingerprint::{Fingerprint, fingerprint};
 
@@ -31,6 +34,9 @@ pub struct Assembler {
 enum State {
     OpenAi(openai::Assembler),
     Anthropic(anthropic::Assembler),
+    Responses(responses::Assembler),
+    Gemini(gemini::Assembler),
+    Converse(converse::Assembler),
 }
 
 impl Assembler {
@@ -38,15 +44,20 @@ impl Assembler {
     pub fn new(dialect: Dialect) -> Self {
         let state = match dialect {
             Dialect::Anthropic => State::Anthropic(anthropic::Assembler::default()),
-            Dialect::OpenAi | Dialect::Responses | Dialect::Gemini | Dialect::Converse | Dialect::Cohere => {
-                State::OpenAi(openai::Assembler::default())
-            }
+            Dialect::Responses => State::Responses(responses::Assembler::default()),
+            Dialect::Gemini => State::Gemini(gemini::Assembler::default()),
+            Dialect::Converse => State::Converse(converse::Assembler::default()),
+            Dialect::OpenAi | Dialect::Cohere => State::OpenAi(openai::Assembler::default()),
         };
         Self { state, lost: false }
     }
 
-    /// Takes one raw event.
+    /// Takes one raw event: a server-sent one, or a message in Amazon's framing.
     pub fn event(&mut self, raw: &[u8]) {
+        if let State::Converse(state) = &mut self.state {
+            self.lost = self.lost || state.event(raw).is_none();
+            return;
+        }
         let event = sse::parse(raw);
         if event.data.is_empty() || self.lost {
             return;
@@ -54,6 +65,9 @@ impl Assembler {
         let taken = match &mut self.state {
             State::OpenAi(state) => state.event(&event.data),
             State::Anthropic(state) => state.event(&event.data),
+            State::Responses(state) => state.event(&event.data),
+            State::Gemini(state) => state.event(&event.data),
+            State::Converse(_) => None,
         };
         self.lost = taken.is_none();
     }
@@ -64,6 +78,9 @@ impl Assembler {
             _ if self.lost => None,
             State::OpenAi(state) => state.finish(),
             State::Anthropic(state) => state.finish(),
+            State::Responses(state) => state.finish(),
+            State::Gemini(state) => state.finish(),
+            State::Converse(state) => state.finish(),
         }
     }
 }
@@ -72,9 +89,10 @@ impl Assembler {
 pub fn is_whole(dialect: Dialect, answer: &Value) -> bool {
     match dialect {
         Dialect::Anthropic => anthropic::is_whole(answer),
-        Dialect::OpenAi | Dialect::Responses | Dialect::Gemini | Dialect::Converse | Dialect::Cohere => {
-            openai::is_whole(answer)
-        }
+        Dialect::Responses => responses::is_whole(answer),
+        Dialect::Gemini => gemini::is_whole(answer),
+        Dialect::Converse => converse::is_whole(answer),
+        Dialect::OpenAi | Dialect::Cohere => openai::is_whole(answer),
     }
 }
 
@@ -86,7 +104,10 @@ pub fn text(dialect: Dialect, answer: &Value) -> Option<String> {
             let texts = parts.map(|part| part.get("text").and_then(Value::as_str));
             texts.collect::<Option<String>>().filter(|text| !text.is_empty())
         }
-        Dialect::OpenAi | Dialect::Responses | Dialect::Gemini | Dialect::Converse | Dialect::Cohere => {
+        Dialect::Responses => responses::text(answer),
+        Dialect::Gemini => gemini::text(answer),
+        Dialect::Converse => converse::text(answer),
+        Dialect::OpenAi | Dialect::Cohere => {
             let [choice] = answer.get("choices")?.as_array()?.as_slice() else { return None };
             let message = choice.get("message")?;
             let calls = ["tool_calls", "function_call", "audio"];
@@ -103,7 +124,11 @@ pub fn refresh(dialect: Dialect, answer: &mut Value, id: &str, now: u64) {
     let Value::Object(answer) = answer else { return };
     match dialect {
         Dialect::Anthropic => drop(answer.insert("id".to_owned(), format!("msg_{id}").into())),
-        Dialect::OpenAi | Dialect::Responses | Dialect::Gemini | Dialect::Converse | Dialect::Cohere => {
+        Dialect::Responses => responses::refresh(answer, id, now),
+        Dialect::Gemini => drop(answer.insert("responseId".to_owned(), id.into())),
+        // It has nothing that is of one answer only.
+        Dialect::Converse => {}
+        Dialect::OpenAi | Dialect::Cohere => {
             answer.insert("id".to_owned(), format!("chatcmpl-{id}").into());
             answer.insert("created".to_owned(), now.into());
         }
@@ -111,13 +136,15 @@ pub fn refresh(dialect: Dialect, answer: &mut Value, id: &str, now: u64) {
 }
 
 /// The events of the stream that a plain answer is the whole of, each ready to be sent. `piece`: the most bytes of text in one.
-pub fn events(dialect: Dialect, answer: &Value, piece: usize) -> Vec<String> {
-    match dialect {
+pub fn events(dialect: Dialect, answer: &Value, piece: usize) -> Vec<Vec<u8>> {
+    let texts = match dialect {
+        Dialect::Converse => return converse::events(answer, piece),
         Dialect::Anthropic => anthropic::events(answer, piece),
-        Dialect::OpenAi | Dialect::Responses | Dialect::Gemini | Dialect::Converse | Dialect::Cohere => {
-            openai::events(answer, piece)
-        }
-    }
+        Dialect::Responses => responses::events(answer, piece),
+        Dialect::Gemini => gemini::events(answer, piece),
+        Dialect::OpenAi | Dialect::Cohere => openai::events(answer, piece),
+    };
+    texts.into_iter().map(String::into_bytes).collect()
 }
 
 /// Parts of a text with at most so many bytes each, and at least a character.

@@ -144,6 +144,15 @@ const OPENAI: &str = concat!(
     "data: [DONE]\n\n",
 );
 
+const GEMINI: &str = concat!(
+    r#"data: {"candidates":[{"content":{"parts":[{"text":"Grüß "}],"role":"model"},"index":0}],"modelVersion":"m","responseId":"r","usageMetadata":{"promptTokenCount":5}}"#,
+    "\n\n",
+    r#"data: {"candidates":[{"content":{"parts":[{"text":"Gott"},{"functionCall":{"name":"f","args":{"a":1}}}],"role":"model"},"index":0}],"modelVersion":"m","responseId":"r"}"#,
+    "\n\n",
+    r#"data: {"candidates":[{"content":{"parts":[{"text":""}],"role":"model"},"finishReason":"STOP","index":0}],"modelVersion":"m","responseId":"r","usageMetadata":{"promptTokenCount":5,"candidatesTokenCount":3}}"#,
+    "\n\n",
+);
+
 const ANTHROPIC: &str = concat!(
     "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"m\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"c\",\"content\":[],\"stop_reason\":null,\"usage\":{\"input_tokens\":9,\"output_tokens\":1}}}\n\n",
     "event: ping\ndata: {\"type\":\"ping\"}\n\n",
@@ -192,14 +201,17 @@ fn a_stream_becomes_the_answer_that_it_is_the_parts_of() {
 
 #[test]
 fn an_answer_that_is_streamed_again_is_the_same_answer() {
-    for (dialect, stream) in [(Dialect::OpenAi, OPENAI), (Dialect::Anthropic, ANTHROPIC)] {
+    for (dialect, stream) in
+        [(Dialect::OpenAi, OPENAI), (Dialect::Anthropic, ANTHROPIC), (Dialect::Gemini, GEMINI)]
+    {
         let answer = assemble(dialect, stream).unwrap();
         for piece in [1, 3, 1_000] {
             let events = events(dialect, &answer, piece);
-            assert_eq!(assemble(dialect, &events.concat()).unwrap(), answer, "{piece}");
+            let stream = String::from_utf8(events.concat()).unwrap();
+            assert_eq!(assemble(dialect, &stream).unwrap(), answer, "{piece}");
             let mut reader = Reader::new(dialect);
             for event in &events {
-                reader.event(event.as_bytes());
+                reader.event(event);
             }
             let mut plain = Reader::new(dialect);
             plain.body(answer.to_string().as_bytes());
@@ -215,11 +227,64 @@ fn what_has_no_place_in_a_plain_answer_is_not_kept() {
     assert!(assemble(Dialect::OpenAi, error).is_none());
     let audio = OPENAI.replace("\"content\":\"Gott\"", "\"audio\":{\"id\":\"x\"}");
     assert!(assemble(Dialect::OpenAi, &audio).is_none());
-    for (dialect, stream) in [(Dialect::OpenAi, OPENAI), (Dialect::Anthropic, ANTHROPIC)] {
+    for (dialect, stream) in
+        [(Dialect::OpenAi, OPENAI), (Dialect::Anthropic, ANTHROPIC), (Dialect::Gemini, GEMINI)]
+    {
         let events: Vec<&str> = stream.split_inclusive("\n\n").collect();
         for count in 0..events.len() {
             assert!(assemble(dialect, &events[..count].concat()).is_none(), "{count} events");
         }
+    }
+}
+
+#[test]
+fn a_question_is_told_apart_in_every_dialect() {
+    let print = |operation, body: Value| {
+        fingerprint(operation, body.to_string().as_bytes(), &[("model", "m")]).unwrap()
+    };
+    let asked = |operation, body: fn(&str) -> Value| {
+        let (one, other) = (print(operation, body("a")), print(operation, body("b")));
+        assert_eq!(
+            (one.question.as_deref(), other.question.as_deref()),
+            (Some("a"), Some("b")),
+            "{operation}"
+        );
+        assert_eq!((one.context == other.context, one.digest == other.digest), (true, false), "{operation}");
+        assert!(one.deterministic && one.tools, "{operation}");
+    };
+    asked(
+        Operation::Responses,
+        |text| json!({"input": text, "store": false, "temperature": 0, "tools": [{"type": "function"}]}),
+    );
+    asked(Operation::Responses, |text| {
+        json!({"input": [{"role": "user", "content": [{"type": "input_text", "text": text}]}], "store": false, "temperature": 0,
+            "tools": [{"type": "function"}]})
+    });
+    asked(Operation::GenerateContent, |text| {
+        json!({"contents": [{"role": "user", "parts": [{"text": text}]}], "generationConfig": {"temperature": 0.0, "candidateCount": 1},
+            "tools": [{"functionDeclarations": []}]})
+    });
+    asked(Operation::Converse, |text| {
+        json!({"messages": [{"role": "user", "content": [{"text": text}]}], "inferenceConfig": {"temperature": 0},
+            "toolConfig": {"tools": []}})
+    });
+    let two = json!({"contents": [{"role": "user", "parts": [{"text": "a"}]}], "generationConfig": {"temperature": 0, "candidateCount": 2}});
+    assert!(!print(Operation::GenerateContent, two).deterministic);
+    let signed = json!({"contents": [{"role": "user", "parts": [{"text": "a", "thoughtSignature": "x"}]}]});
+    assert_eq!(print(Operation::GenerateContent, signed).question, None);
+}
+
+#[test]
+fn answers_that_the_provider_keeps_do_not_come_from_the_cache() {
+    let print = |body: Value| fingerprint(Operation::Responses, body.to_string().as_bytes(), &[]);
+    assert!(print(json!({"input": "a", "store": false})).is_some());
+    for kept in [
+        json!({"input": "a"}),
+        json!({"input": "a", "store": true}),
+        json!({"input": "a", "store": false, "previous_response_id": "resp_1"}),
+        json!({"input": "a", "store": false, "conversation": "conv_1"}),
+    ] {
+        assert!(print(kept.clone()).is_none(), "{kept}");
     }
 }
 
@@ -287,7 +352,7 @@ proptest! {
     #[test]
     fn bytes_of_any_kind_give_a_fingerprint_or_none(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = fingerprint(Operation::Messages, &bytes, &[]);
-        for dialect in [Dialect::OpenAi, Dialect::Anthropic] {
+        for dialect in Dialect::ALL {
             let mut assembler = Assembler::new(dialect);
             assembler.event(&bytes);
             let _ = assembler.finish();

@@ -13,18 +13,28 @@
 //!   reported in [`Request::dropped`], whatever the policy.
 //! * A field that says what holds anyway (`n: 1`, `logprobs: false`, `null`) is left out without a report.
 
+mod balance;
+mod bedrock;
 mod chat;
+mod cohere;
+mod converse;
 mod error;
 mod failure;
 mod fields;
 mod gemini;
+mod marks;
 mod messages;
 mod neutral;
+mod openai;
 mod raw;
 mod relay;
 mod report;
+mod responses;
+mod unwrap;
 
 pub use error::{Error, Kind};
+pub use relay::failure_event;
+pub use unwrap::Unwrap;
 
 use crate::Dialect;
 use neutral::ReadAnswer;
@@ -50,8 +60,12 @@ pub struct Options<'a> {
     pub unsupported: Unsupported,
     /// The output limit where the client sets none and the provider's API demands one.
     pub default_max_tokens: u32,
+    /// The output limit that the gateway sets where the client sets none, whatever the provider's API demands.
+    pub output_cap: Option<u64>,
     /// Whether a provider of OpenAI's dialect takes the output limit as `max_tokens`, as most servers but OpenAI's own do.
     pub older_cap_field: bool,
+    /// Whether the client asks for a stream, in dialects in which its path says so and its body does not.
+    pub stream: bool,
 }
 
 impl<'a> Options<'a> {
@@ -79,9 +93,8 @@ pub struct Request {
 
 /// Whether requests of one dialect can be translated to another.
 pub fn is_supported(from: Dialect, to: Dialect) -> bool {
-    let read = matches!(from, Dialect::OpenAi | Dialect::Anthropic);
-    let written = matches!(to, Dialect::OpenAi | Dialect::Anthropic | Dialect::Gemini);
-    read && written && from != to
+    let read = from != Dialect::Cohere;
+    read && from != to
 }
 
 /// Translates a request from the client's dialect to the provider's.
@@ -95,16 +108,28 @@ pub fn request(from: Dialect, to: Dialect, body: &[u8], options: &Options<'_>) -
     if !is_supported(from, to) {
         return Err(no_pair());
     }
-    let read = match from {
+    let kept = converse::read_request::Kept::new();
+    let body =
+        if from == Dialect::Gemini { gemini::read_request::with_plain_schemas(body) } else { body.into() };
+    let body = body.as_ref();
+    let mut read = match from {
         Dialect::OpenAi => chat::read_request::read(body),
+        Dialect::Responses => responses::read_request::read(body),
         Dialect::Anthropic => messages::read_request::read(body),
-        Dialect::Responses | Dialect::Gemini | Dialect::Converse | Dialect::Cohere => Err(no_pair()),
+        Dialect::Converse => converse::read_request::read(body, options.stream, &kept),
+        Dialect::Gemini => gemini::read_request::read(body, options.stream),
+        Dialect::Cohere => Err(no_pair()),
     }?;
+    if let (Some(cap), None) = (options.output_cap, read.max_tokens()) {
+        read.settings.push(neutral::Setting { path: "max_tokens", want: neutral::Want::MaxTokens(cap) });
+    }
     match to {
         Dialect::OpenAi => chat::write_request::write(read, options),
+        Dialect::Responses => responses::write_request::write(read, options),
         Dialect::Anthropic => messages::write_request::write(read, options),
         Dialect::Gemini => gemini::write_request::write(read, options),
-        Dialect::Responses | Dialect::Converse | Dialect::Cohere => Err(no_pair()),
+        Dialect::Converse => converse::write_request::write(read, options),
+        Dialect::Cohere => cohere::write_request::write(read, options),
     }
 }
 
@@ -121,6 +146,10 @@ pub struct AnswerOptions {
     pub created: u64,
     /// The name of the model for the client to read. Empty: the provider's.
     pub model: String,
+    /// Letters and digits to make an id of for an answer whose provider gives none.
+    pub id: String,
+    /// The provider's name of the model, for an answer that does not tell it.
+    pub served: String,
     /// Bytes that may be collected: a whole answer, or one event of a stream.
     pub limit: usize,
 }
@@ -155,16 +184,19 @@ impl Answer {
         }
         let reader: Box<dyn ReadAnswer> = match to {
             Dialect::OpenAi => Box::new(chat::read_answer::Reader::default()),
+            Dialect::Responses => Box::new(responses::read_answer::Reader::default()),
             Dialect::Anthropic => Box::new(messages::read_answer::Reader::default()),
             Dialect::Gemini => Box::new(gemini::read_answer::Reader::default()),
-            Dialect::Responses | Dialect::Converse | Dialect::Cohere => return Err(no_pair()),
+            Dialect::Converse => Box::new(converse::read_answer::Reader::default()),
+            Dialect::Cohere => Box::new(cohere::read_answer::Reader::default()),
         };
         let writer = match from {
             Dialect::OpenAi => chat::write_answer::writer(&options),
+            Dialect::Responses => responses::write_answer::writer(&options),
             Dialect::Anthropic => messages::write_answer::writer(&options),
-            Dialect::Responses | Dialect::Gemini | Dialect::Converse | Dialect::Cohere => {
-                return Err(no_pair());
-            }
+            Dialect::Converse => converse::write_answer::writer(&options),
+            Dialect::Gemini => gemini::write_answer::writer(&options),
+            Dialect::Cohere => return Err(no_pair()),
         };
         let relay = Relay::new(from, reader, writer, &options);
         Ok(Self { is_event_stream: options.is_stream(), relay, failure: None })
@@ -173,6 +205,11 @@ impl Answer {
     /// Whether the output is an event stream, rather than one JSON document.
     pub fn is_event_stream(&self) -> bool {
         self.is_event_stream
+    }
+
+    /// The content type of the output for a client of this dialect.
+    pub fn content_type(&self) -> &'static str {
+        self.relay.content_type()
     }
 
     /// Whether the answer has come to its proper end. False after [`Answer::finish`] means that it was cut.

@@ -1,10 +1,10 @@
 //! An answer on its way from a provider to a client, by way of the neutral form.
 
-use super::neutral::{Event, ReadAnswer, WriteAnswer};
-use super::{AnswerOptions, Error, Kind};
+use super::neutral::{Event, ReadAnswer, Sink, Text, WriteAnswer};
+use super::{AnswerOptions, Error, Kind, bedrock};
 use crate::Dialect;
 use crate::error::{ClientError, ErrorKind};
-use crate::sse::{self, Framer};
+use crate::{event_stream, sse};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
@@ -26,12 +26,92 @@ enum Shape {
         status: u16,
         limit: usize,
     },
-    Stream(Framer),
+    Stream(Framing),
+}
+
+/// How the events of a stream are told apart.
+#[derive(Debug)]
+enum Framing {
+    /// Not a byte has come.
+    Unknown {
+        limit: usize,
+    },
+    Text(sse::Framer),
+    /// Amazon's.
+    Binary(event_stream::Framer),
+}
+
+impl Framing {
+    /// Takes the next chunk and reads the events that are now complete.
+    fn push(&mut self, chunk: &[u8], reader: &mut dyn ReadAnswer, to: &mut Sink<'_>) -> Result<(), Error> {
+        if let (Self::Unknown { limit }, Some(first)) = (&*self, chunk.first()) {
+            *self = if reader.is_binary() || event_stream::begins_with(*first) {
+                Self::Binary(event_stream::Framer::new(*limit))
+            } else {
+                Self::Text(sse::Framer::new(*limit))
+            };
+        }
+        let mut result = Ok(());
+        match self {
+            Self::Unknown { .. } => Ok(()),
+            Self::Text(framer) => {
+                let framed = framer.push(chunk, |raw| {
+                    if result.is_ok() {
+                        result = text_event(raw, reader, to);
+                    }
+                });
+                result?;
+                framed.map_err(|sse::TooLong| Kind::AnswerTooLong.into())
+            }
+            Self::Binary(framer) => {
+                let framed = framer.push(chunk, |raw| {
+                    if result.is_ok() {
+                        result = message(raw, reader, to);
+                    }
+                });
+                result?;
+                framed.map_err(broken)
+            }
+        }
+    }
+
+    /// Takes the end of the stream.
+    fn finish(&mut self, reader: &mut dyn ReadAnswer, to: &mut Sink<'_>) {
+        if let Self::Text(framer) = self {
+            // A last event whose blank line is missing. If it was cut within it is no JSON, and is left out.
+            let _ = text_event(&framer.finish(), reader, to);
+        }
+    }
+}
+
+fn text_event(raw: &[u8], reader: &mut dyn ReadAnswer, to: &mut Sink<'_>) -> Result<(), Error> {
+    let data = payload(raw);
+    if data.is_empty() { Ok(()) } else { reader.event(&data, to) }
+}
+
+fn message(raw: &[u8], reader: &mut dyn ReadAnswer, to: &mut Sink<'_>) -> Result<(), Error> {
+    match bedrock::open(event_stream::parse(raw).map_err(broken)?)? {
+        bedrock::Said::Event { name, data } => reader.named_event(name, &one_line(data), to),
+        bedrock::Said::Chunk(data) => reader.event(&one_line(data), to),
+        bedrock::Said::Failure(failure) => {
+            to(failure);
+            Ok(())
+        }
+        bedrock::Said::Nothing => Ok(()),
+    }
+}
+
+pub(super) fn broken(error: event_stream::Error) -> Error {
+    match error {
+        event_stream::Error::TooLong => Kind::AnswerTooLong.into(),
+        error => Error::invalid_answer(error.to_string()),
+    }
 }
 
 /// How far an answer has come.
 #[derive(Debug, Default)]
 struct Progress {
+    names: Names,
     /// Choices that have begun and are not at their end.
     open: BTreeSet<u32>,
     /// One at least is at its end.
@@ -43,6 +123,35 @@ struct Progress {
 enum End {
     Complete,
     Failed,
+}
+
+/// What an answer is called that its provider does not name.
+#[derive(Debug, Default)]
+struct Names {
+    id: String,
+    model: String,
+}
+
+impl Names {
+    fn new(client: Dialect, options: &AnswerOptions) -> Self {
+        let AnswerOptions { id, served, .. } = options;
+        let id = match client {
+            _ if id.is_empty() => String::new(),
+            Dialect::OpenAi => format!("chatcmpl-{id}"),
+            Dialect::Responses => format!("resp_{id}"),
+            Dialect::Anthropic => format!("msg_{id}"),
+            Dialect::Gemini | Dialect::Converse | Dialect::Cohere => id.clone(),
+        };
+        Self { id, model: served.clone() }
+    }
+
+    fn fill<'a>(&'a self, id: &mut Option<Text<'a>>, model: &mut Option<Text<'a>>) {
+        for (place, name) in [(id, &self.id), (model, &self.model)] {
+            if place.as_ref().is_none_or(Text::is_empty) && !name.is_empty() {
+                *place = Some(name.as_str().into());
+            }
+        }
+    }
 }
 
 impl Progress {
@@ -58,6 +167,10 @@ impl Progress {
             }
             Event::End => self.end = Some(End::Complete),
             Event::Failed { .. } => self.end = Some(End::Failed),
+            Event::Start { mut id, mut model, rest } => {
+                self.names.fill(&mut id, &mut model);
+                return writer.event(Event::Start { id, model, rest }, out);
+            }
             _ => self.open.extend(event.choice()),
         }
         writer.event(event, out);
@@ -72,15 +185,24 @@ impl Relay {
         options: &AnswerOptions,
     ) -> Self {
         let shape = if options.is_stream() {
-            Shape::Stream(Framer::new(options.limit))
+            Shape::Stream(Framing::Unknown { limit: options.limit })
         } else {
             Shape::Whole { body: Vec::new(), status: options.status, limit: options.limit }
         };
-        Self { reader, writer, client, shape, progress: Progress::default() }
+        let names = Names::new(client, options);
+        Self { reader, writer, client, shape, progress: Progress { names, ..Progress::default() } }
     }
 
     pub(super) fn is_complete(&self) -> bool {
         self.progress.end == Some(End::Complete)
+    }
+
+    pub(super) fn content_type(&self) -> &'static str {
+        match (&self.shape, self.client) {
+            (Shape::Whole { .. }, _) => "application/json",
+            (Shape::Stream(_), Dialect::Converse) => event_stream::CONTENT_TYPE,
+            (Shape::Stream(_), _) => "text/event-stream",
+        }
     }
 
     pub(super) fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
@@ -93,16 +215,8 @@ impl Relay {
                 body.extend_from_slice(chunk);
                 Ok(())
             }
-            Shape::Stream(framer) => {
-                let mut result = Ok(());
-                let framed = framer.push(chunk, |raw| {
-                    let data = payload(raw);
-                    if result.is_ok() && !data.is_empty() {
-                        result = reader.event(&data, &mut |event| progress.take(event, writer.as_mut(), out));
-                    }
-                });
-                result?;
-                framed.map_err(|sse::TooLong| Kind::AnswerTooLong.into())
+            Shape::Stream(framing) => {
+                framing.push(chunk, reader.as_mut(), &mut |event| progress.take(event, writer.as_mut(), out))
             }
         }
     }
@@ -115,20 +229,15 @@ impl Relay {
                 reader.whole(&body, *status, &mut |event| progress.take(event, writer.as_mut(), out))?;
                 progress.end = Some(End::Complete);
             }
-            Shape::Stream(framer) => {
-                // A last event whose blank line is missing. If it was cut within it is no JSON, and is left out.
-                let rest = framer.finish();
-                let data = payload(&rest);
-                if !data.is_empty() {
-                    let _ = reader.event(&data, &mut |event| progress.take(event, writer.as_mut(), out));
-                }
+            Shape::Stream(framing) => {
+                framing.finish(reader.as_mut(), &mut |event| progress.take(event, writer.as_mut(), out));
                 // Some servers send nothing after the end of the last choice.
                 let whole = progress.stopped && progress.open.is_empty() && !reader.always_ends();
                 if progress.end.is_none() && whole {
                     progress.take(Event::End, writer.as_mut(), out);
                 } else if progress.end.is_none() {
                     progress.end = Some(End::Failed);
-                    out.extend_from_slice(cut().event(*client).as_bytes());
+                    out.extend_from_slice(&failure_event(*client, &cut()));
                 }
             }
         }
@@ -146,11 +255,36 @@ fn payload(raw: &[u8]) -> Cow<'_, [u8]> {
         data = Cow::Owned(raw.trim_ascii().to_vec());
     }
     if let Cow::Owned(lines) = &mut data {
-        lines.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
+        join_lines(lines);
     }
     data
 }
 
-fn cut() -> ClientError {
+/// The same of a payload that may hold line ends wherever it came from.
+pub(super) fn one_line(mut data: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+    if data.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
+        join_lines(data.to_mut());
+    }
+    data
+}
+
+fn join_lines(lines: &mut [u8]) {
+    lines.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
+}
+
+/// A failure as the last event of a stream that has already begun, in the framing of the client's dialect.
+pub fn failure_event(client: Dialect, error: &ClientError) -> Vec<u8> {
+    match client {
+        Dialect::Converse => {
+            let mut out = Vec::new();
+            bedrock::write_exception(&mut out, error.status(), &error.message);
+            out
+        }
+        client => error.event(client).into_bytes(),
+    }
+}
+
+/// What a client reads of a stream that was cut.
+pub(super) fn cut() -> ClientError {
     ClientError::new(ErrorKind::BadGateway, "answer_cut", "the provider's answer ended in its middle")
 }

@@ -52,7 +52,25 @@ fn fragments() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(prop_oneof![8 => word, 1 => bytes], 0..60).prop_map(|parts| parts.concat())
 }
 
-const NAMES: [&str; 42] = [
+const NAMES: [&str; 80] = [
+    "toolUse",
+    "toolUseId",
+    "toolResult",
+    "toolSpec",
+    "inputSchema",
+    "json",
+    "toolConfig",
+    "toolChoice",
+    "inferenceConfig",
+    "additionalModelRequestFields",
+    "reasoningContent",
+    "cachePoint",
+    "bytes",
+    "contentBlockIndex",
+    "start",
+    "stopReason",
+    "tool_plan",
+    "tokens",
     "type",
     "role",
     "content",
@@ -95,11 +113,31 @@ const NAMES: [&str; 42] = [
     "cache_control",
     "choices",
     "finish_reason",
+    "output",
+    "output_index",
+    "content_index",
+    "summary_index",
+    "item",
+    "part",
+    "response",
+    "summary",
+    "encrypted_content",
+    "call_id",
+    "parameters",
+    "instructions",
+    "annotation",
+    "annotations",
+    "logprobs",
+    "refusal",
+    "status",
+    "include",
+    "reasoning",
+    "incomplete_details",
 ];
 
 /// Valid JSON with the fields of a request or an event at random places.
-fn document() -> impl Strategy<Value = Value> {
-    const STRINGS: [&str; 22] = [
+pub(crate) fn document() -> impl Strategy<Value = Value> {
+    const STRINGS: [&str; 38] = [
         "",
         " ",
         "user",
@@ -122,6 +160,22 @@ fn document() -> impl Strategy<Value = Value> {
         "message_delta",
         "text_delta",
         "high",
+        "message",
+        "reasoning",
+        "function_call",
+        "function_call_output",
+        "input_text",
+        "input_image",
+        "output_text",
+        "url_citation",
+        "openai:rs_1:gA",
+        "response.created",
+        "response.output_item.added",
+        "response.output_item.done",
+        "response.output_text.delta",
+        "response.output_text.done",
+        "response.function_call_arguments.delta",
+        "response.completed",
     ];
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -141,12 +195,12 @@ fn document() -> impl Strategy<Value = Value> {
 }
 
 /// Changes to a document: at the node of that number, a field is put in or the whole is replaced.
-fn changes() -> impl Strategy<Value = Vec<(prop::sample::Index, Option<String>, Value)>> {
+pub(crate) fn changes() -> impl Strategy<Value = Vec<(prop::sample::Index, Option<String>, Value)>> {
     let name = prop::option::of(prop::sample::select(NAMES.as_slice()).prop_map(str::to_owned));
     prop::collection::vec((any::<prop::sample::Index>(), name, document()), 1..6)
 }
 
-fn change(document: &mut Value, changes: &[(prop::sample::Index, Option<String>, Value)]) {
+pub(crate) fn change(document: &mut Value, changes: &[(prop::sample::Index, Option<String>, Value)]) {
     for (index, name, value) in changes {
         let at = index.index(count(document));
         let node = node(document, &mut { at }).unwrap();
@@ -239,7 +293,7 @@ impl<'de> Visitor<'de> for Strict {
     }
 }
 
-fn strict(json: &[u8]) -> Result<(), TestCaseError> {
+pub(crate) fn strict(json: &[u8]) -> Result<(), TestCaseError> {
     let result = serde_json::from_slice::<Strict>(json).map(|_| ());
     result.map_err(|error| TestCaseError::fail(format!("{error}: {}", String::from_utf8_lossy(json))))
 }

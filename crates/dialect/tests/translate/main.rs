@@ -6,7 +6,11 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic")]
 
 mod answers;
+mod any_framed;
 mod any_input;
+mod any_pair;
+mod framed;
+mod pairs;
 mod relayed;
 mod requests;
 mod support;

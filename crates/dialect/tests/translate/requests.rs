@@ -2,7 +2,7 @@
 
 use crate::support::{answer_options, expect_json, options, read, request, with};
 use serde_json::json;
-use weirgate_dialect::Dialect::{Anthropic, Gemini, OpenAi};
+use weirgate_dialect::Dialect::{Anthropic, Cohere, OpenAi};
 use weirgate_dialect::error::ClientError;
 use weirgate_dialect::translate::{self, Answer, Kind, Options, Unsupported};
 
@@ -193,7 +193,7 @@ fn invalid_requests_say_where() {
 
 #[test]
 fn other_pairs_are_refused() {
-    for (from, to) in [(OpenAi, OpenAi), (Gemini, OpenAi), (Gemini, Anthropic)] {
+    for (from, to) in [(OpenAi, OpenAi), (Cohere, OpenAi), (Cohere, Anthropic)] {
         let error = translate::request(from, to, b"{}", &options()).unwrap_err();
         assert_eq!(error.kind(), &Kind::NoPair { from, to });
         assert!(Answer::new(from, to, answer_options(true)).is_err());

@@ -29,7 +29,14 @@ pub(crate) fn expect(name: &str, bytes: &[u8]) {
 }
 
 pub(crate) fn options() -> Options<'static> {
-    Options { model: "", unsupported: Unsupported::Reject, default_max_tokens: 4096, older_cap_field: false }
+    Options {
+        model: "",
+        unsupported: Unsupported::Reject,
+        default_max_tokens: 4096,
+        output_cap: None,
+        older_cap_field: false,
+        stream: false,
+    }
 }
 
 pub(crate) fn answer_options(is_event_stream: bool) -> AnswerOptions {
@@ -39,6 +46,8 @@ pub(crate) fn answer_options(is_event_stream: bool) -> AnswerOptions {
         include_usage: true,
         created: 1_760_000_000,
         model: String::new(),
+        id: String::new(),
+        served: String::new(),
         limit: LIMIT,
     }
 }

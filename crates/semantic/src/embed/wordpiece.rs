@@ -67,6 +67,9 @@ impl WordPiece {
     /// Whether all of a text is read, in `most` tokens at most. Words that are not known all become one token, by which they cannot be
     /// told apart: so it is with most scripts but Latin.
     pub(super) fn reads_all(&self, text: &str, most: usize) -> bool {
+        if strikes_through(text) {
+            return false;
+        }
         let tokens = self.encode(text, most + 1);
         tokens.len() <= most && !tokens.contains(&self.unknown)
     }
@@ -128,6 +131,20 @@ fn split(text: &str) -> Vec<String> {
     }
     flush(&mut word, &mut words);
     words
+}
+
+/// Whether a text has a mark on what is no letter, as the stroke that makes "is in" (∈) "is not in" (∉). Marks are not read.
+fn strikes_through(text: &str) -> bool {
+    if text.is_ascii() {
+        return false;
+    }
+    let mut is_letter = false;
+    text.nfd().any(|c| {
+        let is_mark = is_combining_mark(c);
+        let struck = is_mark && !is_letter;
+        is_letter = c.is_alphabetic() || (is_mark && is_letter);
+        struck
+    })
 }
 
 /// Punctuation and ideographs are words of their own.

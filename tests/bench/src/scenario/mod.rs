@@ -5,6 +5,7 @@ mod peers;
 mod questions;
 mod semantic;
 mod stack;
+mod translate;
 
 use std::error::Error;
 use std::path::Path;
@@ -62,8 +63,9 @@ const SCENARIOS: &[Scenario] = &[
 /// The rows of `make bench`, and those that `--peers` adds.
 pub(crate) fn names(peers: bool) -> impl Iterator<Item = &'static str> {
     let loaded = SCENARIOS.iter().filter(move |scenario| peers || !scenario.stack.is_peer());
-    let parts =
-        limits::ROWS.iter().map(|(name, ..)| *name).chain(semantic::ROWS.iter().map(|(name, _)| *name));
+    let parts = limits::ROWS.iter().map(|(name, ..)| *name);
+    let parts = parts.chain(semantic::ROWS.iter().map(|(name, _)| *name));
+    let parts = parts.chain(translate::ROWS.iter().map(|(name, _)| *name));
     loaded.map(|scenario| scenario.name).chain(parts)
 }
 
@@ -76,6 +78,9 @@ pub(crate) async fn run(name: &str, args: &RunArgs) -> Result<Vec<Row>, Box<dyn 
     }
     if semantic::ROWS.iter().any(|(row, _)| *row == name) {
         return semantic::run(name, args.entries).await;
+    }
+    if translate::ROWS.iter().any(|(row, _)| *row == name) {
+        return translate::run(name);
     }
     let scenario = SCENARIOS
         .iter()

@@ -50,6 +50,7 @@ enum Part<'a> {
 
 pub(super) fn check_contents(body: &Value, model: &str) -> Result<(), String> {
     let contents = list(body, "contents", "contents", "Content")?;
+    let contents = &one_side_at_a_time(contents);
     if contents.is_empty() {
         return Err(broken_rule("contents", "contents is not specified"));
     }
@@ -84,6 +85,21 @@ pub(super) fn check_contents(body: &Value, model: &str) -> Result<(), String> {
     }
     check_answered(called, &[])?;
     if signs_thoughts(model) { check_signatures(contents) } else { Ok(()) }
+}
+
+/// The model's neighbours say one turn: a client that keeps a stream has a content for each of its events.
+fn one_side_at_a_time(contents: &[Value]) -> Vec<Value> {
+    let mut turns: Vec<Value> = Vec::with_capacity(contents.len());
+    for content in contents {
+        let is_models = |content: &Value| content.get("role").and_then(Value::as_str) == Some("model");
+        let before = turns.last_mut().filter(|before| is_models(before) && is_models(content));
+        let parts = before.and_then(|before| before.get_mut("parts")).and_then(Value::as_array_mut);
+        match (parts, content.get("parts").and_then(Value::as_array)) {
+            (Some(parts), Some(more)) => parts.extend(more.iter().cloned()),
+            _ => turns.push(content.clone()),
+        }
+    }
+    turns
 }
 
 pub(super) fn check_system(system: &Value) -> Result<(), String> {

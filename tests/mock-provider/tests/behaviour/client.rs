@@ -83,7 +83,8 @@ pub(crate) async fn read(response: Response<Incoming>) -> Answer {
             }
         }
     }
-    let text = String::from_utf8(pieces.concat()).unwrap();
+    // Event streams hold bytes that are no text.
+    let text = String::from_utf8_lossy(&pieces.concat()).into_owned();
     Answer { status: parts.status.as_u16(), headers: parts.headers, text, pieces, broken }
 }
 
@@ -123,6 +124,25 @@ pub(crate) async fn gemini(server: &MockServer, target: &str, mock: &str, body: 
     send(server, "POST", &format!("/v1beta/models/{target}"), &headers, &body.to_string()).await
 }
 
+/// Sends a request for a response, with steering.
+pub(crate) async fn responses(server: &MockServer, mock: &str, body: &Value) -> Answer {
+    let headers = [("authorization", "Bearer test-key"), ("x-mock", mock)];
+    send(server, "POST", "/v1/responses", &headers, &body.to_string()).await
+}
+
+/// Sends a request to a method of Bedrock's, with steering.
+pub(crate) async fn converse(server: &MockServer, method: &str, mock: &str, body: &Value) -> Answer {
+    let headers = [("authorization", "Bearer test-key"), ("x-mock", mock)];
+    let path = format!("/model/amazon.nova-lite-v1%3A0/{method}");
+    send(server, "POST", &path, &headers, &body.to_string()).await
+}
+
+/// Sends a request to Cohere's chat, with steering.
+pub(crate) async fn cohere(server: &MockServer, mock: &str, body: &Value) -> Answer {
+    let headers = [("authorization", "Bearer test-key"), ("x-mock", mock)];
+    send(server, "POST", "/v2/chat", &headers, &body.to_string()).await
+}
+
 /// A chat completion request; `extra` adds and replaces fields.
 pub(crate) fn chat_request(extra: Value) -> Value {
     merged(
@@ -140,6 +160,22 @@ pub(crate) fn messages_request(extra: Value) -> Value {
 /// A generateContent request; `extra` adds and replaces fields.
 pub(crate) fn gemini_request(extra: Value) -> Value {
     merged(json!({"contents": [{"role": "user", "parts": [{"text": "good morning to you"}]}]}), extra)
+}
+
+/// A request for a response; `extra` adds and replaces fields.
+pub(crate) fn responses_request(extra: Value) -> Value {
+    merged(json!({"model": "gpt-4o", "input": "good morning to you"}), extra)
+}
+
+/// A request to Converse; `extra` adds and replaces fields.
+pub(crate) fn converse_request(extra: Value) -> Value {
+    merged(json!({"messages": [{"role": "user", "content": [{"text": "good morning to you"}]}]}), extra)
+}
+
+/// A request to Cohere's chat; `extra` adds and replaces fields.
+pub(crate) fn cohere_request(extra: Value) -> Value {
+    let messages = json!([{"role": "user", "content": "good morning to you"}]);
+    merged(json!({"model": "command-a", "messages": messages}), extra)
 }
 
 fn merged(mut request: Value, extra: Value) -> Value {

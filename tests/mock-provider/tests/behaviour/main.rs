@@ -11,7 +11,10 @@
 mod accounting;
 mod anthropic;
 mod client;
+mod cohere;
 mod control;
+mod converse;
 mod gemini;
 mod openai;
+mod responses;
 mod steering;

@@ -6,6 +6,7 @@ use crate::translate::Error;
 use crate::translate::neutral::{
     Effort, Format, Part, PartKind, Place, Reasoning, Request, Role, Setting, Source, Text, Turn, Want,
 };
+use crate::translate::openai;
 use crate::translate::raw::{self, Object};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -205,8 +206,8 @@ fn new<'a>(kind: PartKind<'a>, place: Place) -> Part<'a> {
 
 fn assistant<'a>(message: &mut Object<'a>, place: Place) -> Result<Vec<Part<'a>>, Error> {
     let mut parts = thinking(message, place)?;
-    // What answers carry but requests do not.
-    message.remove(&["annotations", "citations"]);
+    // What answers carry but requests do not, and what OpenAI's SDK and LiteLLM's client add to them.
+    message.remove(&["annotations", "citations", "parsed", "provider_specific_fields"]);
     for name in ["audio", "function_call"] {
         if message.take(name).is_some() {
             parts.push(new(PartKind::Own { what: Cow::Borrowed(name) }, Place { inside: name, ..place }));
@@ -276,29 +277,13 @@ fn read_call(value: &RawValue, place: Place) -> Result<Part<'_>, Error> {
     let Some(name) = function.take("name").and_then(Text::read) else {
         return Err(Error::invalid(place.field("function.name"), "a string is expected"));
     };
-    let Some(arguments) = arguments(function.take("arguments")) else {
+    let Some(arguments) = openai::arguments(function.take("arguments")) else {
         let reason = "a string that holds a JSON object is expected";
         return Err(Error::unsupported(place.field("function.arguments"), reason));
     };
-    call.take("index");
+    call.remove(&["index", "provider_specific_fields"]);
     let cache = call.take("cache_control");
     Ok(Part { kind: PartKind::Call { id, name, arguments }, place, cache, rest: call })
-}
-
-/// The JSON object that a call's arguments hold. A call without arguments has an empty one.
-fn arguments(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
-    let Some(value) = value else { return Some(Cow::Borrowed("{}")) };
-    if value.get().starts_with('{') {
-        // Not OpenAI's form, but clients send it, and there is one way to read it.
-        return Some(Cow::Borrowed(value.get()));
-    }
-    let text = raw::string(value)?;
-    let object = text.trim();
-    if object.is_empty() {
-        return Some(Cow::Borrowed("{}"));
-    }
-    let is_object = object.starts_with('{') && serde_json::from_str::<&RawValue>(object).is_ok();
-    is_object.then(|| Cow::Owned(object.to_owned()))
 }
 
 /// The message of a tool.
@@ -358,7 +343,7 @@ fn part(value: &RawValue, place: Place) -> Result<Part<'_>, Error> {
             let url = image.take("url").and_then(Text::read).ok_or_else(|| missing("image_url.url"))?;
             let detail = image.take("detail").and_then(Text::read).filter(|detail| detail.decode() != "auto");
             inside = "image_url.url";
-            PartKind::Image { source: source(url), detail }
+            PartKind::Image { source: openai::source(url), detail }
         }
         "input_audio" => {
             let mut audio = fields.take("input_audio").and_then(Object::open).unwrap_or_default();
@@ -376,7 +361,7 @@ fn part(value: &RawValue, place: Place) -> Result<Part<'_>, Error> {
             let (title, data, id) = (text("filename"), text("file_data"), text("file_id"));
             let source;
             (source, inside) = match (data, id) {
-                (Some(data), _) => (self::source(data), "file.file_data"),
+                (Some(data), _) => (openai::source(data), "file.file_data"),
                 (None, Some(id)) => (Source::File(id), "file.file_id"),
                 (None, None) => return Err(missing("file.file_data")),
             };
@@ -385,38 +370,6 @@ fn part(value: &RawValue, place: Place) -> Result<Part<'_>, Error> {
         _ => PartKind::Unknown(value),
     };
     Ok(Part { kind, place: Place { inside, ..place }, cache, rest: fields })
-}
-
-/// The bytes of a data URL, or the URL.
-fn source(url: Text<'_>) -> Source<'_> {
-    let Text::Json(value) = url else { return Source::Url(url) };
-    match raw::string(value).and_then(data_url) {
-        Some((media_type, data)) => {
-            Source::Base64 { media_type: Cow::Owned(media_type), data: Text::Plain(data) }
-        }
-        None => Source::Url(url),
-    }
-}
-
-/// Takes `data:<media type>;base64,<data>` apart.
-fn data_url(url: Cow<'_, str>) -> Option<(String, Cow<'_, str>)> {
-    const SCHEME: &str = "data:";
-    if !url.get(..SCHEME.len())?.eq_ignore_ascii_case(SCHEME) {
-        return None;
-    }
-    let comma = url.find(',')?;
-    let (start, encoding) = url.get(SCHEME.len()..comma)?.rsplit_once(';')?;
-    if !encoding.trim().eq_ignore_ascii_case("base64") {
-        return None;
-    }
-    let media_type = start.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    // A common mistake that OpenAI forgives.
-    let media_type = if media_type == "image/jpg" { "image/jpeg".to_owned() } else { media_type };
-    let data = match url {
-        Cow::Borrowed(url) => Cow::Borrowed(url.get(comma + 1..)?),
-        Cow::Owned(url) => Cow::Owned(url.get(comma + 1..)?.to_owned()),
-    };
-    Some((media_type, data))
 }
 
 fn is_empty(value: &RawValue) -> bool {

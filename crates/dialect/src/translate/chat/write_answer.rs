@@ -2,9 +2,8 @@
 
 mod whole;
 
-use crate::Dialect;
-use crate::error::{ClientError, ErrorKind};
 use crate::translate::neutral::{Event, Stop, Text, Used, WriteAnswer};
+use crate::translate::openai::write_failure;
 use crate::translate::raw::{self, Object};
 use crate::translate::{AnswerOptions, failure};
 use serde_json::value::RawValue;
@@ -346,40 +345,4 @@ fn write_details<const N: usize>(
     if !inside.is_empty() {
         out.extend_from_slice(format!(",\"{name}\":{{{}}}", inside.join(",")).as_bytes());
     }
-}
-
-/// Writes this API's envelope around what the provider says of its failure.
-fn write_failure(
-    out: &mut Vec<u8>,
-    status: u16,
-    mut error: Object<'_>,
-    text: Option<Text<'_>>,
-    mut rest: Object<'_>,
-) {
-    let message = error.take("message").filter(|message| raw::is_string(message));
-    let Some(message) = message else {
-        let text = text.map(|text| text.decode().trim().to_owned()).unwrap_or_default();
-        let kind = ErrorKind::from_status(status);
-        let error = ClientError::new(kind, "provider_error", failure::message(status, text));
-        return out.extend_from_slice(error.body(Dialect::OpenAi).as_bytes());
-    };
-    let own_type = error.take("type").or_else(|| error.take("status")).filter(|kind| raw::is_string(kind));
-    out.extend_from_slice(br#"{"error":{"message":"#);
-    raw::write_raw(out, message);
-    out.extend_from_slice(br#","type":"#);
-    match own_type {
-        Some(kind) => raw::write_raw(out, kind),
-        None => raw::write_string(out, "provider_error"),
-    }
-    for name in ["param", "code"] {
-        out.push(b',');
-        raw::write_string(out, name);
-        out.push(b':');
-        out.extend_from_slice(error.take(name).map_or("null", RawValue::get).as_bytes());
-    }
-    error.write_rest(out);
-    out.push(b'}');
-    rest.remove(&["error"]);
-    rest.write_rest(out);
-    out.push(b'}');
 }

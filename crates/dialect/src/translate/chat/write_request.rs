@@ -7,8 +7,9 @@ mod tests;
 
 use crate::translate::fields::Fields;
 use crate::translate::neutral::{
-    Choice, Effort, Format, NO_PARAMETERS, Reasoning, Request, Setting, Text, Tool, Want,
+    Choice, Format, NO_PARAMETERS, Reasoning, Request, Setting, Text, Tool, Want,
 };
+use crate::translate::openai::{self, SCHEMA_NAME, Wish};
 use crate::translate::raw::{self, Object, write_list};
 use crate::translate::{self, Error, Options, Remarks, Report};
 use serde_json::value::RawValue;
@@ -21,9 +22,6 @@ const OLDER_CAP: &str = "max_tokens";
 
 /// The most stop sequences that the API takes.
 const MOST_STOPS: usize = 4;
-
-/// What a schema is called that its client gave no name.
-const SCHEMA_NAME: &str = "answer";
 
 /// Writes the body of `POST /v1/chat/completions`.
 ///
@@ -182,45 +180,10 @@ fn write_strict(out: &mut Vec<u8>, strict: Option<bool>) {
 
 /// Writes how hard to think. False: it is left out, which is no fault, as it is a wish.
 fn write_effort(reasoning: &Reasoning<'_>, model: &str, body: &mut Fields) -> bool {
-    let model = Model::of(model);
-    if reasoning.off {
-        return model.takes_no_effort() && body.json("reasoning_effort", r#""none""#);
-    }
-    let effort = match (reasoning.effort, reasoning.budget) {
-        (Some(effort), _) => effort,
-        // As much as the model finds right is what it does by itself.
-        (None, Some(budget)) if !reasoning.adaptive => Effort::of_budget(budget),
-        (None, _) => return true,
-    };
-    let word = match effort {
-        Effort::Max => Effort::XHigh.as_str(),
-        effort => effort.as_str(),
-    };
-    model.takes_effort() && body.text("reasoning_effort", &word.into())
-}
-
-/// What the name of a model tells.
-struct Model {
-    /// Without what stands before it in names of other gateways (`openai/`) and of tuned models (`ft:`).
-    name: String,
-}
-
-impl Model {
-    fn of(name: &str) -> Self {
-        let name = name.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
-        Self { name: name.strip_prefix("ft:").unwrap_or(&name).to_owned() }
-    }
-
-    /// Whether it knows `reasoning_effort`. The list of models that do not is closed; others may know it.
-    fn takes_effort(&self) -> bool {
-        let is_chat = self.name.starts_with("gpt-5") && self.name.contains("-chat");
-        !is_chat && !["gpt-3", "gpt-4", "chatgpt"].iter().any(|start| self.name.starts_with(start))
-    }
-
-    /// Whether it can be told not to think, as GPT-5.1 and what came after it.
-    fn takes_no_effort(&self) -> bool {
-        let version = self.name.strip_prefix("gpt-5.").and_then(|version| version.chars().next());
-        self.takes_effort() && version.is_some_and(|digit| matches!(digit, '1'..='9'))
+    match openai::effort(reasoning, model) {
+        Wish::Word(word) => body.text("reasoning_effort", &word.into()),
+        Wish::ByItself => true,
+        Wish::Refused => false,
     }
 }
 

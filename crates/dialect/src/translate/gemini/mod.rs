@@ -8,6 +8,9 @@
 //! Other dialects know signatures of thinking only. So the signature of a part goes to clients as that of a thinking block
 //! before it, marked as Gemini's and with the part that it belongs to ([`signature`]), and is put back where it was.
 //!
+//! A Gemini client that talks with another provider gets that provider's signatures as signatures of thoughts. They are bytes to such a
+//! client, so they go to it in base64.
+//!
 //! # Ids of calls
 //!
 //! From Gemini 3 on every call has an id, which its result has to name. Older models have none, and their servers refuse the
@@ -20,8 +23,19 @@
 
 mod model;
 pub(super) mod read_answer;
+pub(super) mod read_request;
 mod signature;
+pub(super) mod write_answer;
 pub(super) mod write_request;
 
-/// What signatures of Gemini's begin with in the hands of clients.
-pub(super) const SIGNED: &str = "gemini:";
+/// The other name of a field: Google's servers take both.
+fn snake_case(name: &str) -> String {
+    let mut snake = String::with_capacity(name.len() + 4);
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() {
+            snake.push('_');
+        }
+        snake.push(letter.to_ascii_lowercase());
+    }
+    snake
+}

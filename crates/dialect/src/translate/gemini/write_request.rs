@@ -9,6 +9,7 @@ mod tools;
 mod tests;
 
 use super::model::Model;
+use super::snake_case;
 use crate::translate::fields::Fields;
 use crate::translate::neutral::{Request, Text};
 use crate::translate::raw::{Object, write_list};
@@ -70,17 +71,6 @@ fn add_rest(to: &mut Fields, mut rest: Object<'_>, path: &str, report: &mut Repo
     rest.write_rest(&mut fields);
     let fields = if to.out.len() > 1 { fields.as_slice() } else { fields.get(1..).unwrap_or_default() };
     to.out.extend_from_slice(fields);
-}
-
-fn snake_case(name: &str) -> String {
-    let mut snake = String::with_capacity(name.len() + 4);
-    for letter in name.chars() {
-        if letter.is_ascii_uppercase() {
-            snake.push('_');
-        }
-        snake.push(letter.to_ascii_lowercase());
-    }
-    snake
 }
 
 fn write_texts(out: &mut Vec<u8>, texts: &[Text<'_>]) {

@@ -4,6 +4,7 @@ mod whole;
 
 use crate::Dialect;
 use crate::error::{ClientError, ErrorKind};
+use crate::translate::balance::{Balance, input};
 use crate::translate::neutral::{Event, Stop, Text, WriteAnswer};
 use crate::translate::raw::{self, Object};
 use crate::translate::{AnswerOptions, failure};
@@ -219,50 +220,6 @@ impl WriteAnswer for Stream {
             | Event::Tier(_) => {}
         }
     }
-}
-
-/// Whether the pieces of a JSON text make a whole object, by its braces.
-#[derive(Clone, Copy, Debug, Default)]
-struct Balance {
-    begun: bool,
-    depth: usize,
-    in_string: bool,
-    escaped: bool,
-}
-
-impl Balance {
-    fn add(&mut self, json: &str) {
-        for byte in json.bytes() {
-            match byte {
-                _ if self.escaped => self.escaped = false,
-                b'\\' if self.in_string => self.escaped = true,
-                b'"' => self.in_string = !self.in_string,
-                _ if self.in_string => {}
-                b'{' => {
-                    self.begun = true;
-                    self.depth += 1;
-                }
-                b'}' => self.depth = self.depth.saturating_sub(1),
-                _ => {}
-            }
-        }
-    }
-
-    fn is_whole(self) -> bool {
-        self.begun && self.depth == 0
-    }
-}
-
-/// The input of a call, which has to be an object. Models that write no JSON are rare, and what they wrote is kept.
-fn input(json: &str) -> String {
-    let json = json.trim();
-    if json.is_empty() {
-        return "{}".to_owned();
-    }
-    if json.starts_with('{') && serde_json::from_str::<&RawValue>(json).is_ok() {
-        return json.to_owned();
-    }
-    serde_json::json!({"arguments": json}).to_string()
 }
 
 fn event(out: &mut Vec<u8>, name: &str, write: impl FnOnce(&mut Vec<u8>)) {

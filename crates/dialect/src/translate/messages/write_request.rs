@@ -3,7 +3,7 @@
 mod blocks;
 mod conversation;
 mod settings;
-mod thinking;
+pub(in crate::translate) mod thinking;
 mod tools;
 
 #[cfg(test)]

@@ -21,6 +21,20 @@ pub(in crate::translate) trait ReadAnswer: Debug + Send {
     /// As above, for this event.
     fn event(&mut self, data: &[u8], to: &mut Sink<'_>) -> Result<(), Error>;
 
+    /// Reads the payload of one event of a stream in Amazon's framing, where the name of the event stands beside it. Those of models
+    /// behind a call of their own API have been unwrapped, and are read as [`ReadAnswer::event`].
+    ///
+    /// # Errors
+    /// As above, for this event.
+    fn named_event(&mut self, _name: &str, _data: &[u8], _to: &mut Sink<'_>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Whether its streams are in Amazon's framing. Others may be: their first byte tells.
+    fn is_binary(&self) -> bool {
+        false
+    }
+
     /// Whether every whole stream says that it is at its end. Of others the end of the last choice is enough.
     fn always_ends(&self) -> bool {
         false

@@ -1,7 +1,10 @@
 //! What each provider's API is given of what a client can ask for: a table in `docs/`, made of what the translations do.
 
 mod chat;
+mod converse;
+mod gemini;
 mod messages;
+mod responses;
 
 use crate::support::options;
 use serde_json::{Value, json};
@@ -14,10 +17,13 @@ use weirgate_dialect::translate::{self, Kind, Options, Unsupported};
 const PNG: &str = "iVBORw0KGgo=";
 
 /// The dialects of providers, each with the title of its column and a model of its own.
-const PROVIDERS: [(Dialect, &str, &str); 3] = [
+const PROVIDERS: [(Dialect, &str, &str); 6] = [
     (Dialect::OpenAi, "OpenAI chat", "gpt-5.1"),
+    (Dialect::Responses, "OpenAI responses", "gpt-5.1"),
     (Dialect::Anthropic, "Anthropic", "claude-sonnet-4-5"),
     (Dialect::Gemini, "Gemini", "gemini-2.5-flash"),
+    (Dialect::Converse, "Amazon Converse, a Claude", "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+    (Dialect::Cohere, "Cohere", "command-a-reasoning-08-2025"),
 ];
 
 /// A dialect of clients.
@@ -81,7 +87,9 @@ fn the_table_in_the_documents_says_what_translations_do() {
         "[translation.md](translation.md) says how.\n\n",
     )
     .to_owned();
-    for client in [chat::client(), messages::client()] {
+    for client in
+        [chat::client(), responses::client(), messages::client(), gemini::client(), converse::client()]
+    {
         text += &table(&client);
     }
     let text = text.trim_end().to_owned() + "\n";

@@ -1,8 +1,9 @@
 //! A plain answer.
 
-use super::{write_failure, write_head, write_stop, write_tier, write_usage};
+use super::{write_head, write_stop, write_tier, write_usage};
 use crate::translate::AnswerOptions;
 use crate::translate::neutral::{Event, Stop, Text, WriteAnswer};
+use crate::translate::openai::write_failure;
 use crate::translate::raw;
 use std::collections::BTreeMap;
 

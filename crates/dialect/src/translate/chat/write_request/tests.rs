@@ -1,5 +1,5 @@
 use super::*;
-use crate::translate::neutral::{Part, PartKind, Place, Role, Source, Turn};
+use crate::translate::neutral::{Effort, Part, PartKind, Place, Role, Source, Turn};
 use crate::translate::{Kind, Unsupported};
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -8,7 +8,9 @@ const REJECT: Options<'static> = Options {
     model: "gpt-5.1",
     unsupported: Unsupported::Reject,
     default_max_tokens: 9,
+    output_cap: None,
     older_cap_field: false,
+    stream: false,
 };
 const DROP: Options<'static> = Options { unsupported: Unsupported::Drop, ..REJECT };
 

@@ -6,6 +6,7 @@
 use crate::translate::Error;
 use crate::translate::Remarks;
 use crate::translate::neutral::{Part, PartKind, Place, Role, Source, Text, Turn};
+use crate::translate::openai::{OWN_FILE, is_web_url, write_url};
 use crate::translate::raw::write_list;
 use crate::translate::raw::{self, Object};
 use serde_json::value::RawValue;
@@ -13,9 +14,6 @@ use std::borrow::Cow;
 
 /// What a document is called that its client gave no title.
 const DOCUMENT_NAME: &str = "document.pdf";
-
-/// What the ids of files begin with that are kept at OpenAI. Anthropic's begin with `file_`.
-const OWN_FILE: &str = "file-";
 
 /// Writes the list of messages.
 pub(super) fn write(turns: Vec<Turn<'_>>, remarks: &mut Remarks, out: &mut Vec<u8>) -> Result<(), Error> {
@@ -334,24 +332,4 @@ fn write_call(out: &mut Vec<u8>, call: &Call<'_>) {
     out.push(b'}');
     call.rest.write_rest(out);
     out.push(b'}');
-}
-
-/// Writes a URL; bytes become one of the scheme `data`.
-fn write_url(source: &Source<'_>, out: &mut Vec<u8>) {
-    match source {
-        Source::Url(text) | Source::Text(text) | Source::File(text) => text.write(out),
-        Source::Base64 { media_type, data } => {
-            out.extend_from_slice(b"\"data:");
-            Text::from(media_type.as_ref()).write_inside(out);
-            out.extend_from_slice(b";base64,");
-            data.write_inside(out);
-            out.push(b'"');
-        }
-    }
-}
-
-/// Whether the provider can fetch it, or has the bytes in it.
-fn is_web_url(url: &str) -> bool {
-    let scheme = url.split(':').next().unwrap_or_default();
-    url.len() > scheme.len() && ["https", "http", "data"].iter().any(|name| scheme.eq_ignore_ascii_case(name))
 }

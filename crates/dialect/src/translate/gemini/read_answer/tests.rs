@@ -383,13 +383,17 @@ fn what_is_signed_comes_back_signed() {
         include_usage: false,
         created: 0,
         model: "m".to_owned(),
+        id: String::new(),
+        served: String::new(),
         limit: 1000,
     };
     let request = Options {
         model: "gemini-3-flash-preview",
         unsupported: Unsupported::Reject,
         default_max_tokens: 1,
+        output_cap: None,
         older_cap_field: false,
+        stream: false,
     };
     let back = |request: Result<crate::translate::Request, Error>| -> Value {
         let body: Value = serde_json::from_slice(&request.unwrap().body).unwrap();

@@ -13,7 +13,9 @@ const REJECT: Options<'static> = Options {
     model: "gemini-2.5-flash",
     unsupported: Unsupported::Reject,
     default_max_tokens: 9,
+    output_cap: None,
     older_cap_field: false,
+    stream: false,
 };
 const DROP: Options<'static> = Options { unsupported: Unsupported::Drop, ..REJECT };
 const THIRD: Options<'static> = Options { model: "gemini-3-flash-preview", ..REJECT };
@@ -598,7 +600,7 @@ fn tools_and_choices() {
         assert_eq!(body(with(Some(choice)))["toolConfig"], json!({"functionCallingConfig": expected}));
     }
     assert_eq!(body(Request { parallel_calls: Some(true), ..with(None) })["toolConfig"], Value::Null);
-    unsupported(|| Request { parallel_calls: Some(false), ..with(None) }, "parallel_tool_calls");
+    left_out(Request { parallel_calls: Some(false), ..with(None) }, "parallel_tool_calls");
     body(Request { parallel_calls: Some(false), choice: Some(Choice::Auto), ..Request::default() });
     let error = run(Request { choice: Some(Choice::Any), ..Request::default() }, &DROP).unwrap_err();
     assert_eq!(error.path(), Some("tool_choice"));

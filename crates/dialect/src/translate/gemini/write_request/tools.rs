@@ -72,9 +72,9 @@ pub(super) fn write(
         }
         return Ok(());
     }
+    // It cannot be kept from calling several tools at once; frameworks that ask for one call take the first.
     if parallel_calls == Some(false) {
-        let reason = "it cannot be kept from calling several tools at once";
-        remarks.report.unsupported("parallel_tool_calls", reason)?;
+        remarks.report.left_out("parallel_tool_calls");
     }
     body.begin("tools");
     body.out.extend_from_slice(br#"[{"functionDeclarations":"#);

@@ -8,6 +8,8 @@ fn options(is_event_stream: bool) -> AnswerOptions {
         include_usage: true,
         created: 0,
         model: String::new(),
+        id: String::new(),
+        served: String::new(),
         limit: 1 << 20,
     }
 }

@@ -4,7 +4,7 @@
 //! conversation it stands. Neighbours of the same role become one message, with the blocks of all.
 
 use super::blocks;
-use crate::translate::gemini;
+use crate::translate::marks::is_marked;
 use crate::translate::neutral::{Part, PartKind, Place, Role, Source, Text, Turn};
 use crate::translate::raw::{Field, Object};
 use crate::translate::{Error, Report};
@@ -223,7 +223,7 @@ impl<'a> Writer<'a, '_> {
 
 /// Whether thinking bears a signature of this provider's. What has none, or another's, is refused.
 fn is_signed(signature: Option<&Text<'_>>) -> bool {
-    signature.is_some_and(|text| !text.is_empty() && !text.decode().starts_with(gemini::SIGNED))
+    signature.is_some_and(|text| !text.is_empty() && !is_marked(text))
 }
 
 fn fault_of_image(source: &Source<'_>) -> Option<&'static str> {

@@ -8,7 +8,9 @@ fn write(messages: &str) -> Result<(String, Vec<String>), Error> {
         model: "",
         unsupported: Unsupported::Reject,
         default_max_tokens: 4096,
+        output_cap: None,
         older_cap_field: false,
+        stream: false,
     };
     let body = format!(r#"{{"model":"m","messages":{messages}}}"#);
     let request = super::write(chat::read_request::read(body.as_bytes())?, &options)?;

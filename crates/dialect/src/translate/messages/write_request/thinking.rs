@@ -15,7 +15,7 @@ const LEAST_BUDGET: u64 = 1024;
 
 /// What to ask the provider for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Thinking {
+pub(in crate::translate) enum Thinking {
     /// `thinking: {type: adaptive}`, with this effort if one is asked for.
     Adaptive(Option<&'static str>),
     /// `thinking: {type: enabled}` with this many tokens.
@@ -23,7 +23,7 @@ pub(super) enum Thinking {
 }
 
 /// What a model takes for a wish; `None` where it takes nothing, or the output limit leaves no room.
-pub(super) fn thinking(wish: &Reasoning<'_>, model: &str, max_tokens: u64) -> Option<Thinking> {
+pub(in crate::translate) fn thinking(wish: &Reasoning<'_>, model: &str, max_tokens: u64) -> Option<Thinking> {
     let effort = wish.effort.or(wish.budget.map(Effort::of_budget));
     match Generation::of(model) {
         Generation::NoThinking => None,

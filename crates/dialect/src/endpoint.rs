@@ -1,0 +1,167 @@
+//! The paths of chats, below the version or whatever a provider puts before them.
+//!
+//! In some APIs the path says more than what is asked for: it names the model, and tells a stream from a plain answer.
+
+use crate::Dialect;
+use std::borrow::Cow;
+
+/// What a path says that names a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InPath {
+    /// The dialect whose path it is.
+    pub dialect: Dialect,
+    /// The model.
+    pub model: String,
+    /// Whether the answer is to be streamed.
+    pub stream: bool,
+}
+
+/// The longest name of a model in a path, in bytes.
+const MODEL_BYTES: usize = 256;
+
+/// Reads the path of a chat that names its model, with or without a query; `None` for any other path.
+pub fn in_path(path: &str) -> Option<InPath> {
+    let path = path.split('?').next()?.trim_end_matches('/');
+    let (dialect, model, stream) = gemini(path).or_else(|| converse(path))?;
+    let model = decode(model)?;
+    (1..=MODEL_BYTES).contains(&model.len()).then_some(InPath { dialect, model, stream })
+}
+
+/// Vertex AI has the project, the place and the publisher before `models`.
+fn gemini(path: &str) -> Option<(Dialect, &str, bool)> {
+    let (_, rest) = path.rsplit_once("/models/")?;
+    let (model, method) = rest.rsplit_once(':')?;
+    match method {
+        "generateContent" => Some((Dialect::Gemini, model, false)),
+        "streamGenerateContent" => Some((Dialect::Gemini, model, true)),
+        _ => None,
+    }
+}
+
+fn converse(path: &str) -> Option<(Dialect, &str, bool)> {
+    let (model, method) = path.strip_prefix("/model/")?.rsplit_once('/')?;
+    match method {
+        "converse" => Some((Dialect::Converse, model, false)),
+        "converse-stream" => Some((Dialect::Converse, model, true)),
+        _ => None,
+    }
+}
+
+/// The path of a chat with this model.
+pub fn chat(dialect: Dialect, model: &str, stream: bool) -> Cow<'static, str> {
+    match dialect {
+        Dialect::OpenAi => "/chat/completions".into(),
+        Dialect::Responses => "/responses".into(),
+        Dialect::Anthropic => "/messages".into(),
+        Dialect::Cohere => "/chat".into(),
+        Dialect::Gemini => {
+            let method = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
+            format!("/models/{}:{method}", segment(model)).into()
+        }
+        Dialect::Converse => {
+            let method = if stream { "converse-stream" } else { "converse" };
+            format!("/model/{}/{method}", segment(model)).into()
+        }
+    }
+}
+
+/// A path that names its model, with this one in its place and its query as it is; `None` for any other path.
+pub fn with_model(path: &str, model: &str) -> Option<String> {
+    let InPath { dialect, stream, .. } = in_path(path)?;
+    let chat = chat(dialect, model, stream);
+    let bare = chat.split('?').next().unwrap_or_default();
+    Some(match path.split_once('?') {
+        Some((_, query)) => format!("{bare}?{query}"),
+        None => bare.to_owned(),
+    })
+}
+
+/// A name as one segment of a path: a client may have chosen it.
+fn segment(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~@".contains(&byte);
+    name.bytes().fold(String::with_capacity(name.len()), |mut path, byte| {
+        if plain(byte) {
+            path.push(char::from(byte));
+        } else {
+            path.push_str(&format!("%{byte:02X}"));
+        }
+        path
+    })
+}
+
+/// A segment of a path as the name that it stands for; `None` if that is no text.
+fn decode(segment: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(segment.len());
+    let mut rest = segment.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => {
+                let mut digit = || char::from(rest.next()?).to_digit(16);
+                u8::try_from(digit()? * 16 + digit()?).ok()?
+            }
+            other => other,
+        });
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(path: &str) -> Option<(Dialect, String, bool)> {
+        in_path(path).map(|said| (said.dialect, said.model, said.stream))
+    }
+
+    #[test]
+    fn paths_that_name_a_model() {
+        let gemini = |stream| Some((Dialect::Gemini, "gemini-2.5-pro".to_owned(), stream));
+        assert_eq!(read("/models/gemini-2.5-pro:generateContent"), gemini(false));
+        assert_eq!(read("/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse"), gemini(true));
+        let vertex = "/v1/projects/p/locations/l/publishers/google/models/gemini-2.5-pro:generateContent";
+        assert_eq!(read(vertex), gemini(false));
+        let converse = |stream| Some((Dialect::Converse, "amazon.nova-lite-v1:0".to_owned(), stream));
+        assert_eq!(read("/model/amazon.nova-lite-v1%3A0/converse"), converse(false));
+        assert_eq!(read("/model/amazon.nova-lite-v1:0/converse-stream"), converse(true));
+    }
+
+    #[test]
+    fn another_model_takes_the_place_of_the_one_in_the_path() {
+        let renamed = |path| with_model(path, "m:1");
+        assert_eq!(
+            renamed("/models/a:streamGenerateContent?alt=sse").unwrap(),
+            "/models/m%3A1:streamGenerateContent?alt=sse"
+        );
+        assert_eq!(renamed("/model/a/converse").unwrap(), "/model/m%3A1/converse");
+        assert_eq!(renamed("/chat/completions"), None);
+    }
+
+    #[test]
+    fn other_paths_name_none() {
+        for path in [
+            "/chat/completions",
+            "/models/gemini-2.5-pro",
+            "/models/gemini-2.5-pro:countTokens",
+            "/models/:generateContent",
+            "/model/m/invoke",
+            "/model//converse",
+            "/model/%zz/converse",
+            "/model/%ff/converse",
+            "/model/%",
+        ] {
+            assert_eq!(read(path), None, "{path}");
+        }
+        assert_eq!(read(&format!("/model/{}/converse", "m".repeat(300))), None);
+    }
+
+    #[test]
+    fn a_model_in_a_path_is_one_segment_of_it() {
+        let path = |model| chat(Dialect::Gemini, model, true);
+        assert_eq!(path("gemini-2.5-pro"), "/models/gemini-2.5-pro:streamGenerateContent?alt=sse");
+        assert_eq!(path("../files?a="), "/models/..%2Ffiles%3Fa%3D:streamGenerateContent?alt=sse");
+        for dialect in [Dialect::Gemini, Dialect::Converse] {
+            let name = "arn:aws:bedrock/é";
+            assert_eq!(read(&chat(dialect, name, true)), Some((dialect, name.to_owned(), true)));
+        }
+    }
+}
