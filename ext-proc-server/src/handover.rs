@@ -3,24 +3,8 @@
 use envoy_types::pb::envoy::config::core::v3::Metadata;
 use envoy_types::pb::google::protobuf::value::Kind;
 use envoy_types::pb::google::protobuf::{Struct, Value};
-use serde::de::DeserializeOwned;
-use std::collections::HashMap;
 use weirgate_contract::handover::Decision;
 use weirgate_contract::metadata;
-
-/// The attribute of Envoy's that holds decide's decision; [`weirgate_contract::metadata`] names its parts.
-pub(crate) const DECISION: &str = "metadata.filter_metadata['weirgate']['decision']";
-/// The attribute that holds what `provider-select` read.
-pub(crate) const REQUEST: &str = "filter_state['wasm.weirgate_request']";
-
-/// Reads an attribute that holds JSON from those of a message.
-pub(crate) fn attribute<T: DeserializeOwned>(attributes: &HashMap<String, Struct>, name: &str) -> Option<T> {
-    let value = attributes.values().find_map(|group| group.fields.get(name))?;
-    match value.kind.as_ref()? {
-        Kind::StringValue(json) => serde_json::from_str(json).ok(),
-        _ => None,
-    }
-}
 
 /// decide's decision, if it made one.
 pub(crate) fn decision(metadata: Option<&Metadata>) -> Option<Decision> {

@@ -2,7 +2,7 @@
 
 use crate::decide::{self, Step};
 use crate::gateway::Gateway;
-use crate::translate::{Attempt, Job};
+use crate::translate::Attempt;
 use crate::{ratelimit, record};
 use envoy_types::pb::envoy::service::accesslog::v3::access_log_service_server::{
     AccessLogService, AccessLogServiceServer,
@@ -68,10 +68,10 @@ impl ExternalProcessor for Services {
         &self,
         request: Request<Streaming<ProcessingRequest>>,
     ) -> Result<Response<Self::ProcessStream>, Status> {
-        let job = Job::read(request.metadata());
+        let attempt = Attempt::read(request.metadata());
         let messages = request.into_inner();
-        let replies: Replies = match job {
-            Some(job) => Box::pin(translate(messages, Attempt::new(job))),
+        let replies: Replies = match attempt {
+            Some(attempt) => Box::pin(translate(messages, attempt)),
             None => Box::pin(decide(messages, self.gateway.clone())),
         };
         Ok(Response::new(replies))

@@ -233,3 +233,17 @@ def test_the_deployments_of_fallback_models_come_after_the_models_own():
     with Gateway(change) as gateway, openai_sdk(gateway, gateway.new_key()) as client:
         raw = client.chat.completions.with_raw_response.create(model="with-fallback", messages=HELLO)
         assert raw.headers["x-weirgate-deployment"] == "claude/claude-sonnet-4-5"
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
+def test_a_path_that_says_whether_to_stream_says_so_at_the_second_attempt_too(gateway, mock, stream):
+    """An attempt removes the gateway's headers, by which the path of the next was once made."""
+    with openai_sdk(gateway, gateway.new_key()) as client:
+        answer = client.chat.completions.create(model="down-claude-then-gemini", messages=HELLO, stream=stream)
+        text = "Hello from the mock gemini model gemini-2.5-flash: you said 5 words."
+        if stream:
+            assert "".join(chunk.choices[0].delta.content or "" for chunk in answer) == text
+        else:
+            assert answer.choices[0].message.content == text
+    method = "streamGenerateContent?alt=sse" if stream else "generateContent"
+    assert mock.only_request()["path"].endswith(f"gemini-2.5-flash:{method}")

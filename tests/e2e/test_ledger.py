@@ -135,9 +135,9 @@ def test_a_client_that_leaves_a_stream_pays_for_what_was_sent(gateway, key, open
     (told,) = mock.ledger(1)
     assert told["output_tokens"] == 20 and told["completed"] is False
     assert (line["error"], line["complete"], line["source"]) == ("client_left", False, "counted")
-    # What the provider may have generated before it heard of it counts too: here as much again.
+    # What the provider may have generated before it heard of it counts too: by how quickly tokens came, as much again at most.
     if model == NATIVE:
-        assert line["output"] == 40
+        assert 20 < line["output"] <= 40
     assert line["output"] >= 20 and line["cost_micros"] == cost(line) > 0
 
 
@@ -240,7 +240,7 @@ def test_a_field_that_cannot_be_carried_is_written_down_and_free(gateway, key, o
 def test_embeddings_are_charged_by_their_usage(gateway, key, openai_client):
     answer = openai_client.embeddings.create(model="text-embedding-3-small", input=["water over stone"] * 100)
     line = gateway.line(key=key.name)
-    assert (line["operation"], line["input"], line["output"]) == ("passthrough", answer.usage.prompt_tokens, 0)
+    assert (line["operation"], line["input"], line["output"]) == ("embeddings", answer.usage.prompt_tokens, 0)
     # $0.02 a million tokens, rounded up.
     assert line["cost_micros"] == -(-answer.usage.prompt_tokens * 2 // 100)
 

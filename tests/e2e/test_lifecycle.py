@@ -11,7 +11,7 @@ import httpx2
 import openai
 import pytest
 from support.clients import openai_sdk, steer
-from support.gateway import Gateway
+from support.gateway import ENVIRONMENT, Gateway
 from support.mock import OPENAI_KEY
 from support.parts import Parts
 from support.paths import ENVOY, FILTERS, WEIRGATE
@@ -343,8 +343,7 @@ def test_import_of_a_file_that_is_no_map_names_the_file(tmp_path):
 
 
 def test_check_is_content_with_the_configuration_of_these_tests(shared_gateway, tmp_path):
-    keys = {"OPENAI_API_KEY": "k", "ANTHROPIC_API_KEY": "k", "GEMINI_API_KEY": "k"}
-    checked = check(shared_gateway.config_file.read_text(), tmp_path, **keys)
+    checked = check(shared_gateway.config_file.read_text(), tmp_path, **ENVIRONMENT)
     assert (checked.returncode, checked.stderr) == (0, "")
 
 

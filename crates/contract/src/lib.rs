@@ -39,6 +39,8 @@ pub mod request_header {
     pub const END_USER: &str = "x-weirgate-end-user";
     /// The request's own tags, separated by commas.
     pub const TAGS: &str = "x-weirgate-tags";
+    /// Set where the request may hold thinking of another provider's than those of its dialect, which they would refuse.
+    pub const FOREIGN: &str = "x-weirgate-foreign";
     /// A [`crate::handover::Asked`] as JSON, where answers are cached.
     pub const ASKED: &str = "x-weirgate-asked";
     /// By what other logs know a request, which Envoy sets where the client does not.
@@ -170,6 +172,10 @@ pub mod translate_metadata {
     pub const CAP_FIELD: &str = "x-weirgate-cap-field";
     /// `reject` or `drop`: what to do with a field that cannot be carried.
     pub const UNSUPPORTED: &str = "x-weirgate-unsupported";
+    /// What `provider-select` read of this request: a [`crate::handover::RequestHead`] as JSON.
+    pub const REQUEST: &str = "x-weirgate-request";
+    /// decide's [`crate::handover::Decision`] of this request, as JSON.
+    pub const DECISION: &str = "x-weirgate-decision";
 }
 
 /// Paths that the gateway answers itself.

@@ -3,6 +3,10 @@
 # kept in target/fuzz/corpus; an input that fails is left in target/fuzz/artifacts.
 set -euo pipefail
 cd "$(dirname "$0")"
+command -v c++ >/dev/null || {
+    echo "fuzz: libFuzzer needs a C++ compiler. On Debian: apt-get install g++" >&2
+    exit 1
+}
 seconds=$1
 shift
 targets=("$@")
@@ -31,7 +35,7 @@ done
 for target in "${targets[@]}"; do
     mkdir -p "$folder/corpus/$target" "$folder/artifacts/$target"
     echo "fuzz: $target for $seconds s"
-    "$folder/$machine/release/$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=4096 -max_len=65536 -verbosity=0 \
+    "$folder/$machine/release/$target" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=4096 -max_len=65536 -verbosity=0 \
         -print_final_stats=1 -artifact_prefix="$folder/artifacts/$target/" "$folder/corpus/$target" "$seeds" 2>&1 |
         { grep -E "number_of_executed_units|panicked|ERROR|Test unit written" || true; }
     [ "${PIPESTATUS[0]}" -eq 0 ] || exit 1

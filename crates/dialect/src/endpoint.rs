@@ -1,4 +1,4 @@
-//! The paths of chats, below the version or whatever a provider puts before them.
+//! The paths of chats and embeddings, below the version or whatever a provider puts before them.
 //!
 //! In some APIs the path says more than what is asked for: it names the model, and tells a stream from a plain answer.
 
@@ -62,6 +62,17 @@ pub fn chat(dialect: Dialect, model: &str, stream: bool) -> Cow<'static, str> {
             let method = if stream { "converse-stream" } else { "converse" };
             format!("/model/{}/{method}", segment(model)).into()
         }
+    }
+}
+
+/// The path of a call that embeds texts with this model; `None` in dialects that have none.
+pub fn embeddings(dialect: Dialect, model: &str) -> Option<Cow<'static, str>> {
+    match dialect {
+        Dialect::OpenAi => Some("/embeddings".into()),
+        Dialect::Cohere => Some("/embed".into()),
+        Dialect::Gemini => Some(format!("/models/{}:batchEmbedContents", segment(model)).into()),
+        Dialect::Converse => Some(format!("/model/{}/invoke", segment(model)).into()),
+        Dialect::Responses | Dialect::Anthropic => None,
     }
 }
 
@@ -152,6 +163,18 @@ mod tests {
             assert_eq!(read(path), None, "{path}");
         }
         assert_eq!(read(&format!("/model/{}/converse", "m".repeat(300))), None);
+    }
+
+    #[test]
+    fn embeddings_have_paths_where_texts_can_be_embedded() {
+        let path = |dialect| embeddings(dialect, "a/b:0");
+        assert_eq!(path(Dialect::Gemini).unwrap(), "/models/a%2Fb%3A0:batchEmbedContents");
+        assert_eq!(path(Dialect::Converse).unwrap(), "/model/a%2Fb%3A0/invoke");
+        assert_eq!(path(Dialect::Cohere).unwrap(), "/embed");
+        assert_eq!(path(Dialect::Anthropic), None);
+        for dialect in Dialect::ALL {
+            assert_eq!(path(dialect).and_then(|path| in_path(&path)), None, "no chat");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! * [`Dialect`] and [`Operation`] name what a client speaks and asks for.
 //! * [`head`] reads the few fields that routing needs, without a JSON tree.
 //! * [`prompt`] shows the text of a request to the guard and the token counter.
-//! * [`endpoint`] knows the paths of chats.
+//! * [`endpoint`] knows the paths of chats and embeddings.
 //! * [`error`] writes an error the way the client's API would.
 //! * [`answer`] and [`usage`] read what an answer cost.
 //! * [`cached`] tells equal requests, and keeps answers for both forms.

@@ -69,6 +69,8 @@ pub enum Operation {
     GenerateContent,
     /// `POST /model/{model}/converse`, or `/converse-stream`.
     Converse,
+    /// `POST /v1/embeddings`.
+    Embeddings,
     /// `GET /v1/models`: answered by the gateway itself.
     Models,
     /// The gateway's check that its own filters are in the chain.
@@ -79,12 +81,13 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ChatCompletions,
         Self::Responses,
         Self::Messages,
         Self::GenerateContent,
         Self::Converse,
+        Self::Embeddings,
         Self::Models,
         Self::Probe,
         Self::Passthrough,
@@ -98,6 +101,7 @@ impl Operation {
             Self::Messages => "messages",
             Self::GenerateContent => "generate_content",
             Self::Converse => "converse",
+            Self::Embeddings => "embeddings",
             Self::Models => "models",
             Self::Probe => "probe",
             Self::Passthrough => "passthrough",
@@ -117,8 +121,14 @@ impl Operation {
             Self::Messages => Some(Dialect::Anthropic),
             Self::GenerateContent => Some(Dialect::Gemini),
             Self::Converse => Some(Dialect::Converse),
-            Self::Models | Self::Probe | Self::Passthrough => None,
+            Self::Embeddings | Self::Models | Self::Probe | Self::Passthrough => None,
         }
+    }
+
+    /// Whether it is a call of which the head alone is read: its body may be anything, and the size of that stands for its
+    /// tokens.
+    pub fn is_head_only(self) -> bool {
+        matches!(self, Self::Embeddings | Self::Passthrough)
     }
 }
 

@@ -43,6 +43,7 @@ pub(super) struct Headers {
     pub(super) probe: Option<String>,
     pub(super) chain: Option<String>,
     asked: Option<String>,
+    foreign: Option<String>,
     cache_control: Option<String>,
     pub(super) request_id: Option<String>,
 }
@@ -70,6 +71,7 @@ impl Headers {
                 header::PROBE => &mut read.probe,
                 header::CHAIN => &mut read.chain,
                 header::ASKED => &mut read.asked,
+                header::FOREIGN => &mut read.foreign,
                 header::CACHE_CONTROL => &mut read.cache_control,
                 header::REQUEST_ID => &mut read.request_id,
                 _ => continue,
@@ -96,6 +98,7 @@ impl Headers {
             operation: self.operation.as_deref().and_then(Operation::parse).unwrap_or(Operation::Passthrough),
             changes: !matches!(self.method.as_deref(), Some("GET" | "HEAD" | "OPTIONS" | "DELETE")),
             stream: self.stream.is_some(),
+            foreign: self.foreign.is_some(),
             claims: self.claims.clone(),
             source: self.source.as_deref().and_then(|source| source.parse().ok()),
             end_user: self.end_user.clone().unwrap_or_default(),

@@ -8,10 +8,9 @@ use super::parts::{
 };
 use super::render::Paths;
 use crate::config::{Config, Endpoint, Provider, Quirk};
-use crate::handover;
 use serde_json::{Value, json};
 use weirgate_contract::filter_config::{ProviderSelect, Upstream};
-use weirgate_contract::{request_header, response_header, translate_metadata};
+use weirgate_contract::{filter_state, metadata, request_header, response_header, translate_metadata};
 use weirgate_dialect::Dialect;
 use weirgate_dialect::translate::Unsupported;
 
@@ -119,6 +118,16 @@ fn translate(config: &Config, from: Dialect, provider: &Provider, model: &str) -
     about.push((translate_metadata::CAP_FIELD, &cap_field));
     // gRPC metadata may not be empty.
     about.retain(|(_, value)| !value.is_empty());
+    // What Envoy would take for the begin of a variable.
+    let mut about: Vec<(&str, String)> =
+        about.into_iter().map(|(key, value)| (key, value.replace('%', "%%"))).collect();
+    // What the listener's filters found out comes once, with the stream. As headers it would be gone at a second attempt, and
+    // as metadata that Envoy forwards it would come with every message.
+    let decision = format!("%DYNAMIC_METADATA({}:{})%", metadata::NAMESPACE, metadata::DECISION);
+    about.push((translate_metadata::DECISION, decision));
+    about
+        .push((translate_metadata::REQUEST, format!("%FILTER_STATE(wasm.{}:PLAIN)%", filter_state::REQUEST)));
+    let about: Vec<(&str, &str)> = about.iter().map(|(key, value)| (*key, value.as_str())).collect();
     json!({
         "name": "weirgate.translate",
         "typed_config": {
@@ -136,8 +145,6 @@ fn translate(config: &Config, from: Dialect, provider: &Provider, model: &str) -
             "forward_rules": {"allowed_headers": {"patterns": [
                 {"exact": ":status"}, {"exact": "content-type"}, {"exact": "content-encoding"},
             ]}},
-            // They come once. Metadata that is forwarded would come with every message.
-            "request_attributes": [handover::DECISION, handover::REQUEST],
         },
     })
 }

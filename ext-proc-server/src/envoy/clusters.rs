@@ -104,13 +104,20 @@ pub fn reach(config: &Config, provider: &str, model: Option<&str>, asked: Asked<
         Adaptation::Prepare
     } else if same_dialect {
         Adaptation::None
-    } else if asked.operation.dialect().is_some() && translate::is_supported(asked.dialect, settings.dialect)
-    {
+    } else if is_translated(asked, settings.dialect) {
         Adaptation::Translate(asked.dialect)
     } else {
         return None;
     };
     Some(Cluster { provider: provider.to_owned(), model: model.map(str::to_owned), adaptation })
+}
+
+/// Whether this request can be rewritten for a provider of another dialect.
+fn is_translated(asked: Asked<'_>, to: Dialect) -> bool {
+    match asked.operation {
+        Operation::Embeddings => translate::embeddings::is_supported(asked.dialect, to),
+        operation => operation.dialect().is_some() && translate::is_supported(asked.dialect, to),
+    }
 }
 
 /// Every cluster that decide may name.
@@ -121,9 +128,11 @@ pub fn all(config: &Config) -> Vec<Cluster> {
         for model in &config.models {
             let asked = Asked { dialect, operation, model: &model.name };
             clusters.extend(order(config, config.deployments(model), asked));
-            // Other calls than chats are not translated, so their order is another.
-            let asked = Asked { operation: Operation::Passthrough, ..asked };
-            clusters.extend(order(config, config.deployments(model), asked));
+            // Embeddings are translated to fewer dialects and other calls to none, so their orders are others.
+            for operation in [Operation::Embeddings, Operation::Passthrough] {
+                let asked = Asked { operation, ..asked };
+                clusters.extend(order(config, config.deployments(model), asked));
+            }
         }
         let asked = Asked { dialect, operation, model: "" };
         clusters.extend(config.providers.keys().filter_map(|provider| reach(config, provider, None, asked)));

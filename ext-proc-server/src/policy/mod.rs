@@ -31,6 +31,8 @@ pub struct Question {
     pub changes: bool,
     /// Whether the answer is to be streamed.
     pub stream: bool,
+    /// Whether it may hold thinking of other providers, which those of its dialect would refuse.
+    pub foreign: bool,
     /// The model's name in the body; empty if there is none.
     pub model: String,
     /// The provider that a header chose.
@@ -63,7 +65,8 @@ pub struct Policy {
     /// Who holds a key, by the key's digest.
     holders: HashMap<[u8; 32], Arc<Holder>>,
     rules: Rules,
-    orders: HashMap<(String, Dialect, bool), Arc<Order>>,
+    /// The way of a kind of calls, for which [`kind`] has one operation.
+    orders: HashMap<(String, Dialect, Operation), Arc<Order>>,
     clusters: HashMap<String, Cluster>,
 }
 
@@ -109,12 +112,12 @@ impl Policy {
         let mut orders = HashMap::new();
         for model in &config.models {
             for dialect in Dialect::ALL {
-                for chat in [true, false] {
-                    let asked =
-                        Asked { dialect, operation: chat_operation(dialect, chat), model: &model.name };
+                let chat = dialect.chat().unwrap_or(Operation::Passthrough);
+                for operation in [chat, Operation::Embeddings, Operation::Passthrough] {
+                    let asked = Asked { dialect, operation, model: &model.name };
                     let found = clusters::order(&config, config.deployments(model), asked);
                     let order = Order::new(found, model.retries);
-                    orders.insert((model.name.clone(), dialect, chat), Arc::new(order));
+                    orders.insert((model.name.clone(), dialect, operation), Arc::new(order));
                 }
             }
         }
@@ -156,8 +159,12 @@ impl Order {
     }
 }
 
-fn chat_operation(dialect: Dialect, chat: bool) -> Operation {
-    dialect.chat().filter(|_| chat).unwrap_or(Operation::Passthrough)
+/// What stands for all calls that go the same way as this one.
+fn kind(dialect: Dialect, operation: Operation) -> Operation {
+    match operation {
+        Operation::Embeddings => operation,
+        _ => dialect.chat().filter(|_| operation.dialect().is_some()).unwrap_or(Operation::Passthrough),
+    }
 }
 
 #[cfg(test)]

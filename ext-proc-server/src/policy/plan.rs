@@ -102,7 +102,8 @@ impl Policy {
         });
         match lower.filter(|lower| *lower != question.model && caller.may_use(lower)) {
             Some(lower) => {
-                let known = self.orders.get(&(lower.clone(), question.dialect, is_chat(question)));
+                let kind = super::kind(question.dialect, question.operation);
+                let known = self.orders.get(&(lower.clone(), question.dialect, kind));
                 let order = known.map(|order| self.renamed(question, caller, &order.without(without)));
                 if let Some(order) = order.filter(|order| !order.attempts.is_empty()) {
                     let first = plans.len();
@@ -198,7 +199,7 @@ impl Policy {
             let output_cap = size.cap.then(|| size.tokens / question.choices.max(1));
             let capped = |attempt: &Attempt| {
                 let mut cluster = Cow::Borrowed(&attempt.cluster);
-                if size.cap && cluster.adaptation == Adaptation::None {
+                if (size.cap || question.foreign) && cluster.adaptation == Adaptation::None {
                     cluster.to_mut().adaptation = Adaptation::Prepare;
                 }
                 std::iter::repeat_n(cluster.name(), attempt.times)
@@ -227,7 +228,8 @@ impl Policy {
         if let Some(provider) = &question.provider {
             return self.explicit(question, caller, provider);
         }
-        let known = self.orders.get(&(question.model.clone(), question.dialect, chat));
+        let kind = super::kind(question.dialect, question.operation);
+        let known = self.orders.get(&(question.model.clone(), question.dialect, kind));
         let key = &caller.principal.key;
         match known {
             Some(_) if !caller.may_use(&question.model) => Err(models::forbidden(&question.model, key)),

@@ -58,6 +58,7 @@ fn question(model: &str) -> Question {
         operation: Operation::ChatCompletions,
         changes: true,
         stream: false,
+        foreign: false,
         model: model.to_owned(),
         provider: None,
         key_digest: None,
@@ -113,6 +114,7 @@ fn every_cluster_of_every_plan_is_rendered() {
                 for (dialect, operation) in [
                     (Dialect::OpenAi, Operation::ChatCompletions),
                     (Dialect::Anthropic, Operation::Messages),
+                    (Dialect::OpenAi, Operation::Embeddings),
                     (Dialect::OpenAi, Operation::Passthrough),
                     (Dialect::Anthropic, Operation::Passthrough),
                 ] {

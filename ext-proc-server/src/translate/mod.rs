@@ -4,22 +4,20 @@
 //! that Envoy's configuration sets, the rest from the messages of this one stream.
 
 use crate::decide::{find, set_header};
-use crate::handover;
 use crate::translate::reply::{body, headers, refuse};
 use envoy_types::pb::envoy::service::ext_proc::v3::processing_request::Request;
 use envoy_types::pb::envoy::service::ext_proc::v3::{
     HttpBody, HttpHeaders, ProcessingRequest, ProcessingResponse,
 };
-use envoy_types::pb::google::protobuf::Struct;
-use std::collections::HashMap;
+use serde::de::DeserializeOwned;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tonic::metadata::MetadataMap;
 use weirgate_contract::filter_config::provider_path;
 use weirgate_contract::handover::{Decision, RequestHead};
 use weirgate_contract::{response_header, translate_metadata as about};
 use weirgate_dialect::error::{ClientError, ErrorKind};
-use weirgate_dialect::translate::{self, Answer, AnswerOptions, Options, Unsupported};
-use weirgate_dialect::{Dialect, endpoint, framing};
+use weirgate_dialect::translate::{self, Answer, AnswerOptions, Error, Options, Unsupported, embeddings};
+use weirgate_dialect::{Dialect, Operation, endpoint, framing};
 
 mod max_output;
 mod reply;
@@ -29,7 +27,7 @@ pub(crate) const ANSWER_BYTES: usize = 32 << 20;
 
 /// What Envoy's configuration says of this provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Job {
+struct Job {
     from: Dialect,
     to: Dialect,
     path: String,
@@ -40,7 +38,7 @@ pub(crate) struct Job {
 
 impl Job {
     /// Reads the job; `None` if this is no translating filter.
-    pub(crate) fn read(metadata: &MetadataMap) -> Option<Self> {
+    fn read(metadata: &MetadataMap) -> Option<Self> {
         let get = |key| metadata.get(key).and_then(|value| value.to_str().ok());
         Some(Self {
             from: Dialect::parse(get(about::FROM)?)?,
@@ -56,6 +54,11 @@ impl Job {
     }
 }
 
+/// A value of the metadata that is JSON. It may hold what a client has named, in any script.
+fn json<T: DeserializeOwned>(metadata: &MetadataMap, key: &str) -> Option<T> {
+    serde_json::from_slice(metadata.get(key)?.as_encoded_bytes()).ok()
+}
+
 /// One attempt.
 #[derive(Debug)]
 pub(crate) struct Attempt {
@@ -66,37 +69,80 @@ pub(crate) struct Attempt {
     id: String,
     /// The model that the client names.
     asked: String,
+    /// Texts to embed, and how the client wants their vectors; `None` for a chat.
+    embeds: Option<(usize, embeddings::Encoding)>,
     /// Whether it asks for a stream.
     stream: bool,
     include_usage: bool,
     dropped: Vec<String>,
-    answer: Option<Answer>,
+    answer: Option<Output>,
     /// What the client gets in place of an answer that cannot be read.
     replacement: Option<Vec<u8>>,
     /// The answer went wrong in its middle, and the client was told.
     failed: bool,
 }
 
+/// An answer on its way to the client.
+#[derive(Debug)]
+enum Output {
+    Chat(Answer),
+    Embeddings(embeddings::Answer),
+}
+
+impl Output {
+    fn is_event_stream(&self) -> bool {
+        matches!(self, Self::Chat(answer) if answer.is_event_stream())
+    }
+
+    fn content_type(&self) -> &'static str {
+        match self {
+            Self::Chat(answer) => answer.content_type(),
+            Self::Embeddings(_) => "application/json",
+        }
+    }
+
+    fn push(&mut self, chunk: &[u8]) -> Result<Vec<u8>, Error> {
+        match self {
+            Self::Chat(answer) => answer.push(chunk),
+            Self::Embeddings(answer) => answer.push(chunk).map(|()| Vec::new()),
+        }
+    }
+
+    fn finish(&mut self) -> Result<Vec<u8>, Error> {
+        match self {
+            Self::Chat(answer) => answer.finish(),
+            Self::Embeddings(answer) => answer.finish(),
+        }
+    }
+}
+
 impl Attempt {
-    pub(crate) fn new(job: Job) -> Self {
-        Self {
+    /// Reads what is to be done from the metadata of a stream; `None` if this is no translating filter.
+    pub(crate) fn read(metadata: &MetadataMap) -> Option<Self> {
+        let job = Job::read(metadata)?;
+        let head: Option<RequestHead> = json(metadata, about::REQUEST);
+        let decision: Option<Decision> = json(metadata, about::DECISION);
+        let embeds = head.as_ref().is_some_and(|head| head.operation == Operation::Embeddings);
+        let (id, asked, stream) = head.map(|head| (head.id, head.model, head.stream)).unwrap_or_default();
+        Some(Self {
             job,
-            output_cap: None,
-            id: String::new(),
-            asked: String::new(),
-            stream: false,
+            output_cap: decision.and_then(|decision| decision.output_cap),
+            id,
+            asked,
+            embeds: embeds.then(Default::default),
+            stream,
             include_usage: false,
             dropped: Vec::new(),
             answer: None,
             replacement: None,
             failed: false,
-        }
+        })
     }
 
     /// Answers one message of Envoy.
     pub(crate) fn answer(&mut self, message: ProcessingRequest) -> Option<ProcessingResponse> {
         match message.request? {
-            Request::RequestHeaders(_) => Some(self.request_headers(&message.attributes)),
+            Request::RequestHeaders(_) => Some(self.request_headers()),
             Request::RequestBody(body) => Some(self.request_body(&body)),
             Request::ResponseHeaders(headers) => Some(self.response_headers(&headers)),
             Request::ResponseBody(body) => Some(self.response_body(&body)),
@@ -105,17 +151,12 @@ impl Attempt {
         }
     }
 
-    /// What the listener's filters found out does not stand in headers here: an attempt before this one has removed them.
-    fn request_headers(&mut self, attributes: &HashMap<String, Struct>) -> ProcessingResponse {
-        if let Some(head) = handover::attribute::<RequestHead>(attributes, handover::REQUEST) {
-            (self.id, self.asked, self.stream) = (head.id, head.model, head.stream);
-        }
-        let decision = handover::attribute::<Decision>(attributes, handover::DECISION);
-        self.output_cap = decision.and_then(|decision| decision.output_cap);
+    fn request_headers(&self) -> ProcessingResponse {
         let Job { to, path, model, .. } = &self.job;
         // The provider may have no name of its own for it.
         let model = if model.is_empty() { &self.asked } else { model };
-        let path = provider_path(path, &endpoint::chat(*to, model, self.stream));
+        let embeds = self.embeds.and_then(|_| endpoint::embeddings(*to, model));
+        let path = provider_path(path, &embeds.unwrap_or_else(|| endpoint::chat(*to, model, self.stream)));
         // The length is that of the client's body; Envoy refuses a changed body under it.
         headers(true, vec![set_header(":path", &path)], &["content-length"])
     }
@@ -135,6 +176,16 @@ impl Attempt {
             older_cap_field: self.job.older_cap_field,
             stream: self.stream,
         };
+        if self.embeds.is_some() {
+            return match embeddings::request(*to, &request.body, &options) {
+                Ok(translated) => {
+                    self.embeds = Some((translated.texts, translated.encoding));
+                    self.dropped = translated.dropped;
+                    body(true, translated.body)
+                }
+                Err(error) => refuse(*from, &ClientError::from(error)),
+            };
+        }
         match translate::request(*from, *to, &request.body, &options) {
             Ok(translated) => {
                 self.include_usage = translated.include_usage;
@@ -159,6 +210,15 @@ impl Attempt {
         if !plain || !(is_event_stream || kind.contains("json")) {
             return self.replace_answer(&unreadable());
         }
+        let served = if self.job.model.is_empty() { self.asked.clone() } else { self.job.model.clone() };
+        if let Some((texts, encoding)) = self.embeds {
+            if is_event_stream {
+                return self.replace_answer(&unreadable());
+            }
+            let limit = ANSWER_BYTES;
+            let options = embeddings::AnswerOptions { status, encoding, texts, served, limit };
+            return self.begin_answer(Output::Embeddings(embeddings::Answer::new(options)));
+        }
         let options = AnswerOptions {
             status,
             is_event_stream,
@@ -166,13 +226,16 @@ impl Attempt {
             created: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
             model: String::new(),
             id: self.id.clone(),
-            served: if self.job.model.is_empty() { self.asked.clone() } else { self.job.model.clone() },
+            served,
             limit: ANSWER_BYTES,
         };
-        let answer = match Answer::new(self.job.from, self.job.to, options) {
-            Ok(answer) => answer,
-            Err(error) => return self.replace_answer(&ClientError::from(error)),
-        };
+        match Answer::new(self.job.from, self.job.to, options) {
+            Ok(answer) => self.begin_answer(Output::Chat(answer)),
+            Err(error) => self.replace_answer(&ClientError::from(error)),
+        }
+    }
+
+    fn begin_answer(&mut self, answer: Output) -> ProcessingResponse {
         let mut set = vec![set_header("content-type", answer.content_type())];
         if !self.dropped.is_empty() {
             set.push(set_header(response_header::DROPPED, &header_list(&self.dropped)));
@@ -275,5 +338,24 @@ mod tests {
         let job =
             job(&[(about::FROM, "openai"), (about::TO, "anthropic"), (about::UNSUPPORTED, "drop")]).unwrap();
         assert_eq!((job.to, job.unsupported), (Dialect::Anthropic, Unsupported::Drop));
+    }
+
+    #[test]
+    fn what_the_listener_found_out_comes_with_the_stream() {
+        let mut metadata = MetadataMap::new();
+        for (key, value) in [(about::FROM, "openai"), (about::TO, "gemini")] {
+            metadata.insert(key, value.parse().unwrap());
+        }
+        let without = Attempt::read(&metadata).unwrap();
+        assert_eq!((without.output_cap, without.asked.as_str(), without.stream), (None, "", false));
+        let head =
+            r#"{"id":"1","dialect":"openai","operation":"chat_completions","model":"模型","stream":true}"#;
+        metadata.insert(about::REQUEST, head.as_bytes().try_into().unwrap());
+        metadata.insert(about::DECISION, r#"{"id":"1","output_cap":7}"#.parse().unwrap());
+        let attempt = Attempt::read(&metadata).unwrap();
+        assert_eq!((attempt.output_cap, attempt.asked.as_str(), attempt.stream), (Some(7), "模型", true));
+        // What Envoy writes where there is nothing.
+        metadata.insert(about::DECISION, "-".parse().unwrap());
+        assert_eq!(Attempt::read(&metadata).unwrap().output_cap, None);
     }
 }

@@ -39,6 +39,7 @@ pub(crate) fn classify(method: &str, path: &str, sdk: Sdk) -> Class {
         ("POST", "/chat/completions") => (Dialect::OpenAi, Operation::ChatCompletions),
         ("POST", "/responses") => (Dialect::Responses, Operation::Responses),
         ("POST", "/messages") => (Dialect::Anthropic, Operation::Messages),
+        ("POST", "/embeddings") if sdk != Sdk::Anthropic => (Dialect::OpenAi, Operation::Embeddings),
         ("GET", "/models") if sdk == Sdk::Anthropic => (Dialect::Anthropic, Operation::Models),
         ("GET", "/models") if gemini => (Dialect::Gemini, Operation::Models),
         ("GET", "/models") => (Dialect::OpenAi, Operation::Models),
@@ -49,7 +50,8 @@ pub(crate) fn classify(method: &str, path: &str, sdk: Sdk) -> Class {
             (Dialect::Anthropic, Operation::Passthrough)
         }
         _ if bare.starts_with("/model/") => (Dialect::Converse, Operation::Passthrough),
-        _ if gemini => (Dialect::Gemini, Operation::Passthrough),
+        // Other clients may send Google's key header besides their own.
+        _ if is_gemini(path) => (Dialect::Gemini, Operation::Passthrough),
         _ => (Dialect::OpenAi, Operation::Passthrough),
     };
     let (endpoint, key) =
@@ -127,6 +129,10 @@ mod tests {
             class("POST", "/v1/messages"),
             (Dialect::Anthropic, Operation::Messages, "/messages".to_owned())
         );
+        assert_eq!(
+            class("POST", "/v1/embeddings"),
+            (Dialect::OpenAi, Operation::Embeddings, "/embeddings".to_owned())
+        );
         assert_eq!(class("GET", "/v1/models").1, Operation::Models);
         assert_eq!(classify("GET", "/v1/models", Sdk::Anthropic).dialect, Dialect::Anthropic);
         assert_eq!(class("GET", PROBE).1, Operation::Probe);
@@ -162,7 +168,9 @@ mod tests {
 
     #[test]
     fn other_paths_pass_through_in_the_dialect_they_look_like() {
-        assert_eq!(class("POST", "/v1/embeddings").1, Operation::Passthrough);
+        assert_eq!(class("POST", "/v1/audio/speech").1, Operation::Passthrough);
+        assert_eq!(class("GET", "/v1/embeddings").1, Operation::Passthrough);
+        assert_eq!(classify("POST", "/v1/embeddings", Sdk::Anthropic).operation, Operation::Passthrough);
         assert_eq!(class("GET", "/v1/responses/resp_1").1, Operation::Passthrough);
         assert_eq!(class("POST", "/v1/messages/count_tokens").0, Dialect::Anthropic);
         let count = classify("POST", "/v1beta/models/gemini-2.5-pro:countTokens", Sdk::Other);

@@ -5,7 +5,7 @@
 use weirgate_contract::filter_config::{Upstream, provider_path};
 use weirgate_contract::handover::{Decision, RequestHead};
 use weirgate_contract::{filter_state, metadata};
-use weirgate_dialect::{Dialect, Operation, endpoint, head};
+use weirgate_dialect::{Dialect, Operation, endpoint, head, translate};
 use weirgate_filter_host::{Flow, Host, edit_request};
 
 /// Sets the path; keeps the headers until the body is here if the model must be replaced.
@@ -41,6 +41,11 @@ pub(crate) fn body(host: &dyn Host, upstream: &Upstream, end: bool) -> Flow {
     }
     let mut body = host.request_body();
     let mut changed = false;
+    if let Some(dialect) = dialect(host)
+        && let Some(own) = translate::without_marked(dialect, &body)
+    {
+        (body, changed) = (own, true);
+    }
     let field = upstream.cap_field.as_deref();
     if let (Some(tokens), Some(dialect)) = (cap(host), dialect(host))
         && let Some(capped) = head::cap_output(dialect, &body, field, tokens)

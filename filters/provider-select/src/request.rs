@@ -6,7 +6,7 @@ use weirgate_contract::filter_config::{HeaderRule, ProviderSelect};
 use weirgate_contract::handover::RequestHead;
 use weirgate_contract::{filter_state, request_header as header};
 use weirgate_dialect::error::{ClientError, ErrorKind};
-use weirgate_dialect::{Dialect, Operation, endpoint, head};
+use weirgate_dialect::{Dialect, Operation, endpoint, head, translate};
 use weirgate_filter_host::{Flow, Host, edit_request, is_media, may_be_json, refuse, sign_probe};
 use weirgate_keys::Form;
 
@@ -127,11 +127,11 @@ impl Request {
                 request.finish(host);
                 Flow::Continue
             }
-            Operation::Passthrough if end => {
+            _ if operation.is_head_only() && end => {
                 request.finish(host);
                 Flow::Continue
             }
-            Operation::Passthrough if media => {
+            _ if operation.is_head_only() && media => {
                 request.media = true;
                 Flow::Hold
             }
@@ -180,7 +180,7 @@ impl Request {
             Ok(read) => self.read(host, body, &read),
             // A call that nobody here knows may send what it likes.
             Err(error)
-                if self.head.operation == Operation::Passthrough
+                if self.head.operation.is_head_only()
                     && error.code == "invalid_json"
                     && may_be_json(&body) != Some(true) =>
             {
@@ -188,7 +188,7 @@ impl Request {
             }
             Err(error) => return self.refuse(host, &error),
         }
-        if self.head.model.is_empty() && self.head.operation != Operation::Passthrough {
+        if self.head.model.is_empty() && !self.head.operation.is_head_only() {
             return self.refuse(host, &no_model());
         }
         Flow::Continue
@@ -206,10 +206,13 @@ impl Request {
             host.set_request_header(header::MAX_TOKENS, Some("0"));
             return self.finish(host);
         }
-        if self.head.operation == Operation::Passthrough {
+        if self.head.operation.is_head_only() {
             // token-counter counts chats; for what to reserve for another call, its size has to do.
             let tokens = body.len().div_ceil(BYTES_A_TOKEN);
             host.set_request_header(header::INPUT_TOKENS, Some(&tokens.to_string()));
+        }
+        if self.head.operation.dialect().is_some() && translate::may_hold_marked(self.head.dialect, &body) {
+            host.set_request_header(header::FOREIGN, Some("1"));
         }
         if let Some(chosen) = self.chosen_model.take().filter(|chosen| *chosen != self.head.model) {
             if !in_path {
@@ -357,273 +360,4 @@ fn no_model() -> ClientError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{NAME_BYTES, printable};
-    use crate::ProviderSelect;
-    use weirgate_filter_host::fake::{FakeHost, filter};
-    use weirgate_filter_host::{Filter, Flow, Host};
-
-    const CHAT: &str = r#"{"model":"chat","stream":true,"max_tokens":5,"messages":[]}"#;
-
-    fn select(config: &str) -> ProviderSelect {
-        filter(config).unwrap()
-    }
-
-    #[test]
-    fn headers_say_what_the_body_asks_for() {
-        let host = FakeHost::request("POST", "/v1/chat/completions", &[("authorization", "Bearer abc")])
-            .with_body(CHAT);
-        assert_eq!(host.run_request(&mut select("")), Flow::Continue);
-        let get = |name| host.request_header(name);
-        assert_eq!(get("x-weirgate-model").as_deref(), Some("chat"));
-        assert_eq!(get("x-weirgate-stream").as_deref(), Some("1"));
-        assert_eq!(get("x-weirgate-max-tokens").as_deref(), Some("5"));
-        assert_eq!(get("x-weirgate-dialect").as_deref(), Some("openai"));
-        assert!(get("x-weirgate-key-digest").is_some_and(|digest| digest.starts_with("ba7816bf")));
-        assert_eq!(get("authorization"), None);
-        assert_eq!(host.filter_state.borrow()["weirgate_endpoint"], "/chat/completions");
-        assert!(host.filter_state.borrow()["weirgate_request"].contains(r#""model":"chat""#));
-    }
-
-    #[test]
-    fn a_plain_service_tier_becomes_a_header() {
-        let tier = |tier: &str| {
-            let body = format!(r#"{{"model":"m","service_tier":{tier},"messages":[]}}"#);
-            let forged = [("x-weirgate-tier", "flex")];
-            let host = FakeHost::request("POST", "/v1/chat/completions", &forged).with_body(&body);
-            host.run_request(&mut select(""));
-            host.request_header("x-weirgate-tier")
-        };
-        assert_eq!(tier(r#""priority""#).as_deref(), Some("priority"));
-        assert_eq!(tier(r#""standard_only""#).as_deref(), Some("standard_only"));
-        for other in ["null", r#""""#, r#""Flex""#, r#""a\r\nb""#, r#""abcdefghijklmnopq""#] {
-            assert_eq!(tier(other), None, "{other}");
-        }
-    }
-
-    #[test]
-    fn without_decide_the_clients_key_may_stay() {
-        let key = [("authorization", "Bearer abc"), ("x-weirgate-key-digest", "00")];
-        let host = FakeHost::request("POST", "/v1/chat/completions", &key).with_body(CHAT);
-        host.run_request(&mut select(r#"{"keep_credentials":true}"#));
-        assert_eq!(host.request_header("authorization").as_deref(), Some("Bearer abc"));
-        assert_eq!(host.request_header("x-weirgate-key-digest"), None);
-    }
-
-    #[test]
-    fn what_clients_send_under_our_prefix_is_removed() {
-        let forged =
-            [("x-weirgate-key-digest", "00"), ("x-weirgate-input-tokens", "0"), ("x-weirgate-new", "1")];
-        let host = FakeHost::request("POST", "/v1/chat/completions", &forged).with_body(CHAT);
-        host.run_request(&mut select(""));
-        for (name, _) in forged {
-            assert_eq!(host.request_header(name), None, "{name}");
-        }
-    }
-
-    #[test]
-    fn a_header_chooses_provider_and_model() {
-        let headers = [("x-weirgate-provider", "local"), ("x-weirgate-model", "small")];
-        let host = FakeHost::request("POST", "/v1/chat/completions", &headers).with_body(CHAT);
-        host.run_request(&mut select(""));
-        assert_eq!(host.request_header("x-weirgate-provider").as_deref(), Some("local"));
-        assert_eq!(host.request_header("x-weirgate-model").as_deref(), Some("small"));
-        assert!(host.body().starts_with(r#"{"model":"small","#));
-        assert_eq!(
-            host.request_header("content-length").as_deref(),
-            Some(host.body().len().to_string().as_str())
-        );
-    }
-
-    #[test]
-    fn a_forged_key_is_refused_before_the_body() {
-        let secret = "a-secret-of-the-gateway";
-        let config = format!(r#"{{"key_checksum":"{secret}"}}"#);
-        let genuine = weirgate_keys::generate(secret.as_bytes(), |bytes: &mut [u8]| {
-            bytes.fill(7);
-            Ok::<_, std::convert::Infallible>(())
-        });
-        let genuine = genuine.unwrap();
-        let forged = format!("{}000000", &genuine[..38]);
-        let ask = |config: &str, header: &str, key: &str| {
-            let host = FakeHost::request("POST", "/v1/messages", &[(header, key)]).with_body(CHAT);
-            let flow = select(config).on_request_headers(&host, false);
-            (flow, host)
-        };
-        let (flow, host) = ask(&config, "x-api-key", &forged);
-        assert_eq!(flow, Flow::Answered);
-        let answer = host.answer.borrow().clone().unwrap();
-        assert_eq!(answer.status, 401);
-        assert!(answer.body.starts_with(r#"{"type":"error""#), "in the client's dialect: {}", answer.body);
-        assert!(host.filter_state.borrow()["weirgate_request"].contains(r#""refused":"invalid_api_key""#));
-        assert_eq!(host.request_header("x-api-key"), None);
-        assert_eq!(ask(&config, "authorization", &format!("Bearer {forged}")).0, Flow::Answered);
-        // A genuine key, one from elsewhere, and any key where there is no secret are for decide to judge.
-        assert_eq!(ask(&config, "x-api-key", &genuine).0, Flow::Hold);
-        assert_eq!(ask(&config, "x-api-key", "a-key-from-elsewhere").0, Flow::Hold);
-        assert_eq!(ask("", "x-api-key", &forged).0, Flow::Hold);
-    }
-
-    #[test]
-    fn the_first_rule_that_matches_applies() {
-        let rules = r#"{"rules":[{"header":"x-team","exact":"red","provider":"a"},
-            {"header":"x-team","prefix":"r","provider":"b"},{"header":"x-any","model":"m"}]}"#;
-        let provider = |value: &str| {
-            let host =
-                FakeHost::request("POST", "/v1/chat/completions", &[("x-team", value)]).with_body(CHAT);
-            host.run_request(&mut select(rules));
-            host.request_header("x-weirgate-provider")
-        };
-        assert_eq!(provider("red").as_deref(), Some("a"));
-        assert_eq!(provider("rust").as_deref(), Some("b"));
-        assert_eq!(provider("blue"), None);
-    }
-
-    #[test]
-    fn broken_json_is_refused_in_the_clients_dialect() {
-        let host = FakeHost::request("POST", "/v1/messages", &[]).with_body(r#"{"model": "m","#);
-        assert_eq!(host.run_request(&mut select("")), Flow::Answered);
-        let answer = host.answer.borrow().clone().unwrap();
-        assert_eq!(answer.status, 400);
-        assert!(
-            answer.body.starts_with(r#"{"type":"error""#) && answer.body.contains("line 1"),
-            "{}",
-            answer.body
-        );
-        assert!(host.filter_state.borrow()["weirgate_request"].contains(r#""refused":"invalid_json""#));
-    }
-
-    #[test]
-    fn a_call_without_a_model_is_refused() {
-        let host = FakeHost::request("POST", "/v1/chat/completions", &[]).with_body(r#"{"messages":[]}"#);
-        assert_eq!(host.run_request(&mut select("")), Flow::Answered);
-        assert_eq!(host.status(), Some(400));
-    }
-
-    #[test]
-    fn unknown_calls_pass_with_any_body() {
-        let json = [("content-type", "application/json")];
-        let host =
-            FakeHost::request("POST", "/v1/embeddings", &json).with_body(r#"{"model":"e","input":"x"}"#);
-        assert_eq!(host.run_request(&mut select("")), Flow::Continue);
-        assert_eq!(host.request_header("x-weirgate-model").as_deref(), Some("e"));
-        let host = FakeHost::request("POST", "/v1/other", &json).with_body("not json");
-        assert_eq!(host.run_request(&mut select("")), Flow::Continue);
-        assert_eq!(host.request_header("x-weirgate-operation").as_deref(), Some("passthrough"));
-    }
-
-    #[test]
-    fn json_that_cannot_be_read_does_not_pass_as_something_else() {
-        let json = [("content-type", "application/json")];
-        let twice = r#"{"model":"gpt-4o","model":"gpt-4o","input":"x"}"#;
-        let host = FakeHost::request("POST", "/v1/responses", &json).with_body(twice);
-        assert_eq!(host.run_request(&mut select("")), Flow::Answered);
-        assert_eq!(host.status(), Some(400));
-    }
-
-    #[test]
-    fn calls_that_only_count_tokens_reserve_none() {
-        for path in ["/v1/messages/count_tokens?beta=true", "/v1beta/models/gemini-2.5-pro:countTokens"] {
-            let host = FakeHost::request("POST", path, &[]).with_body(r#"{"model":"m","messages":[]}"#);
-            host.run_request(&mut select(""));
-            assert_eq!(host.request_header("x-weirgate-max-tokens").as_deref(), Some("0"), "{path}");
-            assert_eq!(host.request_header("x-weirgate-input-tokens"), None, "{path}");
-        }
-    }
-
-    #[test]
-    fn a_body_over_the_limit_is_refused_by_its_length_or_once_it_is_here() {
-        let limit = r#"{"max_body":10}"#;
-        let host = FakeHost::request("POST", "/v1/messages", &[("content-length", "11")]).with_body(CHAT);
-        assert_eq!(select(limit).on_request_headers(&host, false), Flow::Answered);
-        assert_eq!(host.status(), Some(413));
-        let host = FakeHost::request("POST", "/v1/messages", &[]).with_body(CHAT);
-        assert_eq!(host.run_request(&mut select(limit)), Flow::Answered);
-        assert_eq!(host.status(), Some(413));
-    }
-
-    #[test]
-    fn a_model_in_the_path_goes_before_one_in_the_body_and_a_header_before_both() {
-        let path = "/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse";
-        let body = r#"{"model":"cheap","contents":[]}"#;
-        let host = FakeHost::request("POST", path, &[]).with_body(body);
-        host.run_request(&mut select(""));
-        assert_eq!(host.request_header("x-weirgate-model").as_deref(), Some("gemini-2.5-pro"));
-        assert_eq!(host.request_header("x-weirgate-stream").as_deref(), Some("1"));
-        let chosen = [("x-weirgate-model", "dear")];
-        let host = FakeHost::request("POST", path, &chosen).with_body(body);
-        host.run_request(&mut select(""));
-        assert_eq!(host.request_header("x-weirgate-model").as_deref(), Some("dear"));
-        let renamed = "/models/dear:streamGenerateContent?alt=sse";
-        assert_eq!(host.request_header(":path"), Some(format!("/v1beta{renamed}")));
-        assert_eq!(host.filter_state.borrow()["weirgate_endpoint"], renamed);
-    }
-
-    #[test]
-    fn a_picture_passes_as_it_comes_and_json_that_is_called_one_does_not() {
-        let picture = [("content-type", "image/png")];
-        let mut filter = select("");
-        let host = FakeHost::request("POST", "/v1/images/edits", &picture).with_body("\u{89}PNG ...");
-        assert_eq!(filter.on_request_headers(&host, false), Flow::Hold);
-        assert_eq!(filter.on_request_body(&host, false), Flow::Continue);
-        let host = FakeHost::request("POST", "/v1/responses", &picture).with_body(r#"{"model":"m"}"#);
-        host.run_request(&mut select(""));
-        assert_eq!(host.request_header("x-weirgate-model").as_deref(), Some("m"));
-    }
-
-    #[test]
-    fn end_users_whose_names_no_header_can_hold_are_told_apart() {
-        let names = ["王伟", "李娜", "é", "è", &"x".repeat(300), &format!("{}y", "x".repeat(299))];
-        let told: std::collections::BTreeSet<_> = names.iter().map(|name| printable(name)).collect();
-        assert_eq!(told.len(), names.len(), "{told:?}");
-        assert!(told.iter().all(|name| name.len() <= NAME_BYTES && name.bytes().all(|byte| (0x20..0x7f).contains(&byte))));
-        assert_eq!(printable(" ann "), "ann");
-    }
-
-    #[test]
-    fn the_end_user_and_tags_are_told() {
-        let named = |headers: &[(&str, &str)], path: &str, body: &str| {
-            let host = FakeHost::request("POST", path, headers).with_body(body);
-            host.properties.borrow_mut().insert("source.address".to_owned(), b"10.0.0.7:1234".to_vec());
-            host.run_request(&mut select(""));
-            assert_eq!(host.request_header("x-weirgate-source").as_deref(), Some("10.0.0.7"));
-            (host.request_header("x-weirgate-end-user"), host.request_header("x-weirgate-tags"))
-        };
-        let body = r#"{"model":"m","user":"ann","messages":[]}"#;
-        assert_eq!(named(&[], "/v1/chat/completions", body), (Some("ann".to_owned()), None));
-        let headers = [
-            ("x-weirgate-end-user", "b\u{f6}b"),
-            ("x-weirgate-tags", "a,b"),
-            ("x-weirgate-source", "1.2.3.4"),
-        ];
-        let (user, tags) = named(&headers, "/v1/chat/completions", body);
-        assert_eq!((user.as_deref(), tags.as_deref()), (Some("b?b#58f1e1563652fedb"), Some("a,b")));
-    }
-
-    #[test]
-    fn upstream_it_sets_a_cap_where_decide_asks_for_one() {
-        let config = r#"{"upstream":{"base_path":"/v1","model":"gpt-4o","cap_field":"max_tokens"}}"#;
-        let host = FakeHost::request("POST", "/v1/chat/completions", &[])
-            .with_body(r#"{"messages":[],"model":"chat"}"#);
-        let head = br#"{"id":"1","dialect":"openai","operation":"chat_completions"}"#;
-        host.set_filter_state("weirgate_request", head);
-        let decision = br#"{"id":"1","output_cap":50}"#.to_vec();
-        host.properties
-            .borrow_mut()
-            .insert("metadata.filter_metadata.weirgate.decision".to_owned(), decision);
-        host.run_request(&mut select(config));
-        assert_eq!(host.body(), r#"{"messages":[],"model":"gpt-4o","max_tokens":50}"#);
-        assert_eq!(host.request_header("content-length"), Some(host.body().len().to_string()));
-    }
-
-    #[test]
-    fn upstream_it_sets_path_and_model_only() {
-        let host = FakeHost::request("POST", "/v1/chat/completions", &[("authorization", "Bearer provider")])
-            .with_body(r#"{"messages":[],"model":"chat"}"#);
-        host.set_filter_state("weirgate_endpoint", b"/chat/completions?x=1");
-        host.run_request(&mut select(r#"{"upstream":{"base_path":"/api/v1","model":"gpt-4o"}}"#));
-        assert_eq!(host.body(), r#"{"messages":[],"model":"gpt-4o"}"#);
-        assert_eq!(host.request_header(":path").as_deref(), Some("/api/v1/chat/completions?x=1"));
-        assert_eq!(host.request_header("authorization").as_deref(), Some("Bearer provider"));
-    }
-}
+mod tests;

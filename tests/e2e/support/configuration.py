@@ -1,7 +1,7 @@
 """The weirgate.yaml that most tests use. It is written as JSON, which is YAML too."""
 
 # Every test gets a key of its own, so that it finds its own lines in the ledger.
-POOL = 400
+POOL = 2_000
 # Nothing listens there.
 CLOSED = "http://127.0.0.1:1/v1"
 
@@ -74,6 +74,7 @@ def configuration(mock, listen, admin, ledger):
             model("claude-then-openai", claude, openai),
             model("down-openai-then-claude", down_openai, claude),
             model("down-claude-then-openai", down_claude, openai),
+            model("down-claude-then-gemini", down_claude, {"provider": "gemini", "model": "gemini-2.5-flash"}),
             model("down", down_openai),
             model("down-claude", down_claude),
         ],

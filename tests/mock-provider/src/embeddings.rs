@@ -1,9 +1,17 @@
-//! OpenAI embeddings: similar texts get similar vectors, so that a semantic cache can be tested.
+//! Embeddings, by OpenAI's API and by those of others: similar texts get similar vectors, so that a semantic cache can be tested.
+
+mod bedrock;
+mod cohere;
+mod gemini;
 
 use serde_json::{Value, json};
 
 use crate::answer::count_words;
 use crate::body::Plan;
+
+pub(crate) use bedrock::invoke;
+pub(crate) use cohere::embed as embed_by_cohere;
+pub(crate) use gemini::embed as embed_by_gemini;
 
 /// Small enough to be cheap; a request may ask for more.
 const DIMENSIONS: usize = 256;
@@ -41,7 +49,35 @@ pub(crate) fn embed(body: &Value, show_usage: bool) -> Result<Embedded, String> 
     {
         fields.insert("usage".to_owned(), json!({"prompt_tokens": tokens, "total_tokens": tokens}));
     }
-    Ok(Embedded { plan: Plan::whole(answer.to_string().into_bytes(), 0), tokens })
+    Ok(Embedded::of(&answer, tokens))
+}
+
+impl Embedded {
+    fn of(answer: &Value, tokens: u64) -> Self {
+        Self { plan: Plan::whole(answer.to_string().into_bytes(), 0), tokens }
+    }
+}
+
+/// The texts of a list that holds nothing else, `most` at most and none of them empty.
+fn texts(list: &Value, most: usize) -> Option<Vec<&str>> {
+    let texts: Option<Vec<&str>> = list.as_array()?.iter().map(Value::as_str).collect();
+    texts.filter(|texts| (1..=most).contains(&texts.len()) && !texts.contains(&""))
+}
+
+/// The first field that is none of `names`.
+fn stranger<'a>(value: &'a Value, names: &[&str]) -> Option<&'a str> {
+    let fields = value.as_object().into_iter().flat_map(|fields| fields.keys());
+    fields.map(String::as_str).find(|name| !names.contains(name))
+}
+
+/// The vectors of texts.
+fn vectors(texts: &[&str], dimensions: Option<u64>) -> Vec<Vec<f32>> {
+    let dimensions = dimensions.and_then(|wished| usize::try_from(wished).ok()).unwrap_or(DIMENSIONS);
+    texts.iter().map(|text| vector(text, dimensions.min(MAX_DIMENSIONS))).collect()
+}
+
+fn count(texts: &[&str]) -> u64 {
+    texts.iter().map(|text| count_words(text)).sum()
 }
 
 /// The texts to embed; token numbers stand for words.

@@ -13,6 +13,9 @@ pub(crate) enum Endpoint {
     Chat,
     Responses,
     Embeddings,
+    BatchEmbed,
+    CohereEmbed,
+    Invoke,
     Models,
     Messages,
     CountTokens,
@@ -39,7 +42,9 @@ impl Endpoint {
             ("/messages", Self::Messages),
             ("/messages/count_tokens", Self::CountTokens),
             ("/embeddings", Self::Embeddings),
-            // The first version of Cohere's chat is another API.
+            ("/v1/embed", Self::Echo),
+            ("/embed", Self::CohereEmbed),
+            // The first version of Cohere's API is another.
             ("/v1/chat", Self::Echo),
             ("/chat", Self::CohereChat),
         ];
@@ -50,6 +55,8 @@ impl Endpoint {
             Some((_, "generateContent")) => Self::Generate,
             Some((_, "streamGenerateContent")) => Self::StreamGenerate,
             Some((_, "countTokens")) => Self::CountGenerate,
+            Some((_, "batchEmbedContents")) => Self::BatchEmbed,
+            Some((_, "invoke")) => Self::Invoke,
             Some((_, "converse")) => Self::Converse,
             Some((_, "converse-stream")) => Self::StreamConverse,
             _ => Self::Echo,
@@ -62,9 +69,9 @@ impl Endpoint {
             Self::Chat | Self::Embeddings => Dialect::OpenAi,
             Self::Responses => Dialect::Responses,
             Self::Messages | Self::CountTokens => Dialect::Anthropic,
-            Self::Generate | Self::StreamGenerate | Self::CountGenerate => Dialect::Gemini,
-            Self::Converse | Self::StreamConverse => Dialect::Converse,
-            Self::CohereChat => Dialect::Cohere,
+            Self::Generate | Self::StreamGenerate | Self::CountGenerate | Self::BatchEmbed => Dialect::Gemini,
+            Self::Converse | Self::StreamConverse | Self::Invoke => Dialect::Converse,
+            Self::CohereChat | Self::CohereEmbed => Dialect::Cohere,
             Self::Models if anthropic::has_version(headers) => Dialect::Anthropic,
             Self::Models if gemini::is_client(headers) => Dialect::Gemini,
             Self::Models => Dialect::OpenAi,
@@ -75,10 +82,10 @@ impl Endpoint {
     /// The model, where the path names it.
     pub(crate) fn model_in(self, path: &str) -> Option<Cow<'_, str>> {
         match self {
-            Self::Generate | Self::StreamGenerate | Self::CountGenerate => {
+            Self::Generate | Self::StreamGenerate | Self::CountGenerate | Self::BatchEmbed => {
                 gemini::target(path).map(|(model, _)| Cow::Borrowed(model))
             }
-            Self::Converse | Self::StreamConverse => converse::model(path).map(Cow::Owned),
+            Self::Converse | Self::StreamConverse | Self::Invoke => converse::model(path).map(Cow::Owned),
             _ => None,
         }
     }
@@ -88,6 +95,7 @@ impl Endpoint {
         match self {
             Self::StreamGenerate | Self::StreamConverse => Some(true),
             Self::Generate | Self::CountGenerate | Self::Converse => Some(false),
+            Self::BatchEmbed | Self::CohereEmbed | Self::Invoke => Some(false),
             _ => None,
         }
     }
@@ -109,7 +117,10 @@ mod tests {
             ("/model/a/converse-stream", Endpoint::StreamConverse),
             ("/model/a/b/converse", Endpoint::Echo),
             ("/model//converse", Endpoint::Echo),
-            ("/model/a/invoke", Endpoint::Echo),
+            ("/model/a/invoke", Endpoint::Invoke),
+            ("/v2/embed", Endpoint::CohereEmbed),
+            ("/v1/embed", Endpoint::Echo),
+            ("/v1beta/models/g:batchEmbedContents", Endpoint::BatchEmbed),
             ("/v1beta/models/g:generateContent", Endpoint::Generate),
         ] {
             assert_eq!(Endpoint::of(&Method::POST, path), endpoint, "{path}");

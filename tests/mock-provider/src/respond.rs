@@ -245,10 +245,19 @@ fn fulfil(
             let count = gemini::read(gemini::counted(body_json), model).prompt_tokens;
             Reply::value(dialect, &json!({"totalTokens": count}))
         }),
-        Endpoint::Embeddings => embeddings::embed(body_json, !steering.no_usage).map(|embedded| {
-            entry.update(|entry| entry.input_tokens = embedded.tokens);
-            Reply::json(dialect, embedded.plan)
-        }),
+        Endpoint::Embeddings | Endpoint::BatchEmbed | Endpoint::CohereEmbed | Endpoint::Invoke => {
+            let show_usage = !steering.no_usage;
+            let embedded = match endpoint {
+                Endpoint::BatchEmbed => embeddings::embed_by_gemini(body_json, model),
+                Endpoint::CohereEmbed => embeddings::embed_by_cohere(body_json, id, show_usage),
+                Endpoint::Invoke => embeddings::invoke(body_json, model),
+                _ => embeddings::embed(body_json, show_usage),
+            };
+            embedded.map(|embedded| {
+                entry.update(|entry| entry.input_tokens = embedded.tokens);
+                Reply::json(dialect, embedded.plan)
+            })
+        }
         Endpoint::Models => Ok(Reply::value(dialect, &models(dialect))),
         Endpoint::Echo => {
             let echo = json!({

@@ -18,6 +18,7 @@ mod bedrock;
 mod chat;
 mod cohere;
 mod converse;
+pub mod embeddings;
 mod error;
 mod failure;
 mod fields;
@@ -33,6 +34,7 @@ mod responses;
 mod unwrap;
 
 pub use error::{Error, Kind};
+pub use marks::{may_hold_marked, without_marked};
 pub use relay::failure_event;
 pub use unwrap::Unwrap;
 

@@ -30,6 +30,7 @@ fn question() -> Question {
         operation: Operation::ChatCompletions,
         changes: true,
         stream: false,
+        foreign: false,
         model: "m".to_owned(),
         provider: None,
         key_digest: None,

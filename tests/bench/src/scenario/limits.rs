@@ -133,6 +133,7 @@ fn question(key_digest: Option<[u8; 32]>) -> Question {
         operation: Operation::ChatCompletions,
         changes: true,
         stream: false,
+        foreign: false,
         model: "gpt-4o".to_owned(),
         provider: None,
         key_digest,

@@ -8,11 +8,8 @@
 //!
 //! OpenAI's own encrypted texts are base64, which has no colon. The marks keep each provider's from the others, which would refuse it.
 
-use crate::translate::marks::OPENAI as SIGNED;
+use crate::translate::marks::{OPENAI as SIGNED, SEALED, SIGNATURE};
 use crate::translate::neutral::{PartKind, Text};
-
-const SIGNATURE: &str = "signature:";
-const SEALED: &str = "sealed:";
 
 /// The signature of OpenAI's as clients of other dialects get it.
 pub(super) fn mark(id: &Text<'_>, encrypted: &Text<'_>) -> Text<'static> {

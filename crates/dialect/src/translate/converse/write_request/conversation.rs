@@ -128,6 +128,11 @@ impl<'a> Writer<'a, '_> {
         if said.is_empty() {
             return Ok(());
         }
+        let says = |start: &[u8]| said.iter().any(|block| block.starts_with(start));
+        // A document has to come with a text, which its user may have said before or not at all.
+        if says(br#"{"document":"#) && !says(br#"{"text":"#) {
+            said.insert(0, blocks::close(blocks::text(&"document".into()), Object::default()));
+        }
         let role = match role {
             Role::System => {
                 self.out.system.append(&mut said);
@@ -203,6 +208,10 @@ impl<'a> Writer<'a, '_> {
                     // A mark within is one behind the result: the content of one takes none.
                     mark = mark.or(part.cache);
                     self.within_result(part, &mut content)?;
+                }
+                // A failure without a word is refused.
+                if content.is_empty() && is_error {
+                    content.push(blocks::close(blocks::text(&"error".into()), Object::default()));
                 }
                 Ok(blocks::result(&id, &content, is_error))
             }

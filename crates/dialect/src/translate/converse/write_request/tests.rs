@@ -175,6 +175,8 @@ fn files_become_blocks() {
     assert_eq!(
         body["messages"][0]["content"],
         json!([
+            // A document has to come with a text.
+            {"text": "document"},
             {"image": {"format": "jpeg", "source": bytes}},
             {"image": {"format": "png", "source": {"s3Location": {"uri": "s3://b/a.PNG"}}}},
             {"document": {"format": "pdf", "source": bytes, "name": "a pdf"}},
