@@ -261,7 +261,7 @@ pub fn write(out: &mut Vec<u8>, headers: &[(&str, Value<'_>)], payload: &[u8]) -
 ///
 /// # Errors
 ///
-/// As [`write`].
+/// As [`write()`].
 pub fn write_event(out: &mut Vec<u8>, name: &str, json: &[u8]) -> Result<(), Error> {
     write_json(out, ":event-type", name, "event", json)
 }
@@ -270,7 +270,7 @@ pub fn write_event(out: &mut Vec<u8>, name: &str, json: &[u8]) -> Result<(), Err
 ///
 /// # Errors
 ///
-/// As [`write`].
+/// As [`write()`].
 pub fn write_exception(out: &mut Vec<u8>, name: &str, json: &[u8]) -> Result<(), Error> {
     write_json(out, ":exception-type", name, "exception", json)
 }

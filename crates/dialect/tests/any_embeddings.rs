@@ -4,6 +4,7 @@
 
 use proptest::prelude::*;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use weirgate_dialect::Dialect;
 use weirgate_dialect::translate::embeddings::{self, AnswerOptions, Encoding};
 use weirgate_dialect::translate::{Options, Unsupported};
@@ -94,7 +95,10 @@ proptest! {
                 let request = embeddings::request(to, &body, &options);
                 prop_assert!(request.is_err() || embeddings::is_supported(Dialect::OpenAi, to));
                 if let Ok(request) = request {
-                    prop_assert!(json(&request.body).is_object() && request.texts > 0);
+                    // Escapes that stand for no character are the client's, and are copied.
+                    let body = serde_json::from_slice::<&RawValue>(&request.body);
+                    let is_object = body.is_ok_and(|body| body.get().trim_start().as_bytes().first() == Some(&0x7b));
+                    prop_assert!(is_object && request.texts > 0);
                 }
             }
         }
