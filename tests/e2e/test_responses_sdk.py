@@ -187,17 +187,7 @@ def test_what_a_reasoning_model_thought_goes_back(openai_client, mock):
     assert json.loads(mock.requests()[-1]["body"])["input"][1] == kept[0]
 
 
-UNMARKED = "2026-11-21: Cohere signs nothing, so that its reasoning cannot be told from OpenAI's"
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        "claude-sonnet-4-5",
-        "amazon.nova-lite-v1:0",
-        pytest.param("command-a", marks=pytest.mark.xfail(strict=True, reason=UNMARKED)),
-    ],
-)
+@pytest.mark.parametrize("other", ["claude-sonnet-4-5", "amazon.nova-lite-v1:0", "command-a"])
 def test_a_conversation_may_move_to_a_provider_that_has_the_api(openai_client, other):
     """What another model thought comes with a mark of the gateway's, which OpenAI does not know."""
     ask = {"store": False, "include": ["reasoning.encrypted_content"], "tools": [WEATHER]}

@@ -44,6 +44,7 @@ pub(super) fn read<'a>(id: Option<&Text<'a>>, text: Text<'a>, encrypted: Option<
         return PartKind::SealedThinking(data.to_owned().into());
     }
     let signature = match content.strip_prefix(SIGNATURE) {
+        Some("") => return PartKind::Thinking { text, signature: None },
         Some(signature) => signature.to_owned().into(),
         None => mark(id.unwrap_or(&"".into()), &encrypted),
     };

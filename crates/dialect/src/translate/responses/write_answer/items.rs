@@ -2,6 +2,7 @@
 
 use super::citation::write_citation;
 use crate::translate::balance::Balance;
+use crate::translate::marks::SIGNATURE;
 use crate::translate::neutral::Text;
 use serde_json::value::RawValue;
 
@@ -102,8 +103,11 @@ impl Item {
                     write_summary(text, out);
                 }
                 out.push(b']');
+                // What is not signed is marked too, once it is whole, so that it can be told from OpenAI's own.
                 if !encrypted.is_empty() {
                     write_inside("encrypted_content", encrypted, out);
+                } else if self.status.is_some() {
+                    write_inside("encrypted_content", SIGNATURE.as_bytes(), out);
                 }
                 out.push(b'}');
             }
