@@ -8,6 +8,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, EventStreamError
 from support.clients import bedrock_sdk, steer
+from support.configuration import ANTHROPICS, HOSTED
 from support.gateway import Key
 from support.prompts import PIXEL
 from urllib3.exceptions import ProtocolError
@@ -23,6 +24,7 @@ MODELS = {
     "gemini-3-pro": ("gemini-3-pro-preview", "gemini"),
     "gpt-5-pro": ("gpt-5-pro", "responses"),
     "command-a": ("command-a", "cohere"),
+    **{name: (name, dialect) for name, dialect in HOSTED.items()},
 }
 SCHEMA = {
     "type": "object",
@@ -166,7 +168,7 @@ def test_instructions_and_settings_reach_the_provider(bedrock_client, mock, mode
         case "responses":
             assert sent["max_output_tokens"] == 20
             assert sent["input"][0] == {"type": "message", "role": "system", "content": "Be brief"}
-        case "anthropic":
+        case dialect if dialect in ANTHROPICS:
             assert (sent["temperature"], sent["top_p"], sent["max_tokens"]) == (0.5, 0.9, 20)
             assert sent["stop_sequences"] == ["END"] and "Be brief" in json.dumps(sent["system"])
         case "cohere":
@@ -304,7 +306,7 @@ def test_an_image_reaches_the_provider(bedrock_client, mock, model):
             assert image == {"image": {"format": "png", "source": {"bytes": PIXEL}}}
         case "gemini":
             assert image == {"inlineData": {"mimeType": "image/png", "data": PIXEL}}
-        case "anthropic":
+        case dialect if dialect in ANTHROPICS:
             assert image["source"] == {"type": "base64", "media_type": "image/png", "data": PIXEL}
         case "responses":
             assert image == {"type": "input_image", "image_url": url}
@@ -313,7 +315,7 @@ def test_an_image_reaches_the_provider(bedrock_client, mock, model):
 
 
 @both
-@pytest.mark.parametrize("thinker", [NOVA, "claude-sonnet-4-5", "gemini-3-pro", "gpt-5-pro"])
+@pytest.mark.parametrize("thinker", [NOVA, "claude-sonnet-4-5", "gemini-3-pro", "gpt-5-pro", *HOSTED])
 def test_what_was_thought_comes_and_goes_back(steered, bedrock_client, mock, thinker, stream):
     fields = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
     asked = {
@@ -338,6 +340,7 @@ def test_what_was_thought_comes_and_goes_back(steered, bedrock_client, mock, thi
         "claude-sonnet-4-5": "bW9jaw==",
         "gemini-3-pro": "bW9jayB0aG91Z2h0IHNpZ25hdHVyZQ==",
         "gpt-5-pro": "gAAAAABmb2NrIGVuY3J5cHRlZCByZWFzb25pbmc=",
+        **dict.fromkeys(HOSTED, "bW9jaw=="),
     }
     assert signed[thinker] in sent
 

@@ -7,6 +7,7 @@ import pytest
 from google.genai import errors, types
 from pydantic import BaseModel
 from support.clients import gemini_sdk, steer
+from support.configuration import ANTHROPICS, HOSTED
 from support.gateway import Key
 from support.prompts import PIXEL
 
@@ -20,6 +21,7 @@ MODELS = {
     "gpt-5-pro": "gpt-5-pro",
     "amazon.nova-lite-v1:0": "amazon.nova-lite-v1:0",
     "command-a": "command-a",
+    **{name: name for name in HOSTED},
 }
 # The mock's names of the dialects of their providers.
 DIALECTS = {
@@ -30,6 +32,7 @@ DIALECTS = {
     "gpt-5-pro": "responses",
     "amazon.nova-lite-v1:0": "converse",
     "command-a": "cohere",
+    **HOSTED,
 }
 WEATHER = types.FunctionDeclaration(
     name="get_weather",
@@ -81,7 +84,7 @@ def test_instructions_and_settings_reach_the_provider(gemini_client, mock, model
         settings = {"temperature": 0.5, "topP": 0.9, "maxTokens": 20, "stopSequences": ["END"]}
         assert sent["inferenceConfig"] == settings and sent["system"] == [{"text": "Be brief"}]
         return
-    assert sent["model"] == MODELS[model]
+    assert sent.get("model") == (None if model in HOSTED else MODELS[model])
     if dialect == "responses":
         assert sent["max_output_tokens"] == 20
         assert sent["input"][0] == {"type": "message", "role": "system", "content": "Be brief"}
@@ -89,7 +92,7 @@ def test_instructions_and_settings_reach_the_provider(gemini_client, mock, model
     assert (sent["temperature"], sent["max_tokens"]) == (0.5, 20)
     assert sent["p" if dialect == "cohere" else "top_p"] == 0.9
     assert sent["stop" if dialect == "openai" else "stop_sequences"] == ["END"]
-    if dialect == "anthropic":
+    if dialect in ANTHROPICS:
         assert "Be brief" in json.dumps(sent["system"])
     elif dialect == "cohere":
         assert sent["messages"][0] == {"role": "system", "content": [{"type": "text", "text": "Be brief"}]}
@@ -133,7 +136,7 @@ def test_a_chat_with_a_tool_goes_on(gemini_client, mock, model, stream):
     sent = json.loads(mock.requests()[-1]["body"])
     assert "21 degrees" in json.dumps(sent)
     match DIALECTS[model]:
-        case "anthropic":
+        case dialect if dialect in ANTHROPICS:
             assert sent["messages"][-1]["content"][0]["tool_use_id"] == call.id
         case "openai" | "cohere":
             assert sent["messages"][-1]["tool_call_id"] == call.id

@@ -6,6 +6,7 @@ import json
 import openai
 import pytest
 from support.clients import async_openai_sdk, openai_sdk, steer
+from support.configuration import ANTHROPICS, HOSTED
 from support.gateway import Key
 from support.prompts import HELLO, PIXEL, WEATHER, asks_for_weather
 
@@ -18,6 +19,7 @@ MODELS = {
     "gpt-5-pro": "gpt-5-pro",
     "amazon.nova-lite-v1:0": "amazon.nova-lite-v1:0",
     "command-a": "command-a",
+    **{name: name for name in HOSTED},
 }
 # The providers of those that are translated, and the mock's names of their dialects.
 PROVIDERS = {
@@ -26,6 +28,7 @@ PROVIDERS = {
     "gpt-5-pro": ("openai-responses", "responses"),
     "amazon.nova-lite-v1:0": ("bedrock", "converse"),
     "command-a": ("cohere", "cohere"),
+    **{name: (f"claude-{dialect}", dialect) for name, dialect in HOSTED.items()},
 }
 
 
@@ -72,7 +75,7 @@ def test_the_system_prompt_and_the_settings_reach_the_provider(openai_client, mo
         assert sent["system"] == [{"text": "Be brief"}]
         assert request["path"] == "/model/amazon.nova-lite-v1%3A0/converse"
         return
-    assert sent["model"] == MODELS[model]
+    assert sent.get("model") == (None if model in HOSTED else MODELS[model])
     if dialect == "responses":
         # It takes no smaller limit.
         assert sent["max_output_tokens"] == 16
@@ -81,7 +84,7 @@ def test_the_system_prompt_and_the_settings_reach_the_provider(openai_client, mo
     assert (sent["temperature"], sent["max_tokens"]) == (0.5, 7)
     assert sent["p" if dialect == "cohere" else "top_p"] == 0.9
     assert sent["stop" if dialect == "openai" else "stop_sequences"] == ["END"]
-    if dialect == "anthropic":
+    if dialect in ANTHROPICS:
         assert "Be brief" in json.dumps(sent["system"])
     elif dialect == "cohere":
         assert sent["messages"][0] == {"role": "system", "content": [{"type": "text", "text": "Be brief"}]}
@@ -165,7 +168,7 @@ def test_a_tool_is_called_and_its_result_goes_back(openai_client, mock, model):
     match dialect_of(model):
         case "gemini":
             assert last["parts"][0]["functionResponse"]["response"] == {"result": "21 degrees"}
-        case "anthropic":
+        case dialect if dialect in ANTHROPICS:
             (result,) = last["content"]
             assert (result["type"], result["tool_use_id"]) == ("tool_result", call.id)
             assert "21 degrees" in json.dumps(result["content"])
@@ -251,7 +254,7 @@ def test_an_image_reaches_the_provider(openai_client, mock, model):
     match dialect_of(model):
         case "gemini":
             assert image == {"inlineData": {"mimeType": "image/png", "data": PIXEL}}
-        case "anthropic":
+        case dialect if dialect in ANTHROPICS:
             assert image["source"] == {"type": "base64", "media_type": "image/png", "data": PIXEL}
         case "responses":
             assert image == {"type": "input_image", "image_url": f"data:image/png;base64,{PIXEL}"}

@@ -68,6 +68,7 @@ def signing():
     with Cloud() as cloud:
         providers = {
             "signed": {"dialect": "converse", "base_url": cloud.url, "aws": {"region": "us-east-1"}},
+            "invoked": {"preset": "bedrock-anthropic", "base_url": cloud.url, "aws": {"region": "us-east-1"}},
             "compatible": {
                 "dialect": "openai",
                 "base_url": f"{cloud.url}/openai/v1",
@@ -78,6 +79,7 @@ def signing():
             "nova": [to("signed", NOVA)],
             PRO: [to("signed", PRO)],
             "profile": [to("signed", ARN)],
+            "claude": [to("invoked", ARN)],
             "gpt-oss": [to("compatible", "openai.gpt-oss-120b-1:0")],
             "nova-then-claude": [to("signed", NOVA), to("claude", "claude-sonnet-4-5")],
             "twice": [to("signed", NOVA), to("signed", ARN)],
@@ -115,6 +117,7 @@ def signature(request, url, region="us-east-1", service="bedrock"):
     [
         ("nova", "/model/amazon.nova-lite-v1%3A0/converse"),
         ("profile", f"/model/{ARN.replace(':', '%3A').replace('/', '%2F')}/converse"),
+        ("claude", f"/model/{ARN.replace(':', '%3A').replace('/', '%2F')}/invoke"),
     ],
 )
 def test_a_translated_request_is_signed_as_amazon_does(signed, model, target):
@@ -128,7 +131,8 @@ def test_a_translated_request_is_signed_as_amazon_does(signed, model, target):
     assert {"host", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256"} <= set(names)
     given, expected = signature(request, signed.cloud.url)
     assert given == expected
-    assert json.loads(request.body)["messages"] == [{"role": "user", "content": [{"text": "Hello"}]}]
+    (message,) = json.loads(request.body)["messages"]
+    assert message["role"] == "user" and message["content"][0]["text"] == "Hello"
 
 
 def test_a_long_body_is_signed_too(signed):

@@ -6,6 +6,7 @@ import openai
 import pytest
 from pydantic import BaseModel
 from support.clients import steer
+from support.configuration import HOSTED
 from support.prompts import PIXEL
 
 HELLO = "Say hello in three words"
@@ -16,6 +17,7 @@ MODELS = {
     "gpt-5-pro": "responses",
     "amazon.nova-lite-v1:0": "converse",
     "command-a": "cohere",
+    **HOSTED,
 }
 WEATHER = {
     "type": "function",
@@ -187,7 +189,7 @@ def test_what_a_reasoning_model_thought_goes_back(openai_client, mock):
     assert json.loads(mock.requests()[-1]["body"])["input"][1] == kept[0]
 
 
-@pytest.mark.parametrize("other", ["claude-sonnet-4-5", "amazon.nova-lite-v1:0", "command-a"])
+@pytest.mark.parametrize("other", ["claude-sonnet-4-5", "amazon.nova-lite-v1:0", "command-a", *HOSTED])
 def test_a_conversation_may_move_to_a_provider_that_has_the_api(openai_client, other):
     """What another model thought comes with a mark of the gateway's, which OpenAI does not know."""
     ask = {"store": False, "include": ["reasoning.encrypted_content"], "tools": [WEATHER]}

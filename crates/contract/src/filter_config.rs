@@ -60,6 +60,9 @@ pub struct Upstream {
     /// The provider's field for a cap on the tokens of an answer, where decide asks for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cap_field: Option<String>,
+    /// Whether it is Cohere's API, which ranks documents in another form than others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cohere: bool,
 }
 
 /// The path of an endpoint at a provider. What the endpoint's own query says otherwise than the provider's is left out.
@@ -103,6 +106,9 @@ pub struct HeaderRule {
 pub struct PromptGuard {
     /// The rules, all of which a prompt must pass.
     pub rules: Vec<GuardRule>,
+    /// Let websockets pass though there are rules, which cannot check what is said over them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub pass_websockets: bool,
 }
 
 /// One rule over the text of a prompt.

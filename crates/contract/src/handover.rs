@@ -74,6 +74,9 @@ pub struct Decision {
     /// Why decide refused, if it did: the error's code.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub refused: String,
+    /// Whether the gateway has answered itself, for which nothing was reserved.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub answered: bool,
     /// What the cache answered with; absent: a provider is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached: Option<Cached>,
@@ -98,12 +101,20 @@ pub struct Cached {
     pub saved_micros: u64,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 /// What `token-counter` saw of one answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counted {
     /// The tokens.
     #[serde(flatten)]
     pub usage: Usage,
+    /// As how many searches the provider bills the call, where that is what it bills.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub searches: u64,
     /// Where the figures come from.
     pub source: CountSource,
     /// The provider's service tier, such as `batch` or `priority`; empty for the standard one.

@@ -47,6 +47,8 @@ pub mod request_header {
     pub const REQUEST_ID: &str = "x-request-id";
     /// The client's wishes for the cache (RFC 9111), which decide reads under their own name.
     pub const CACHE_CONTROL: &str = "cache-control";
+    /// The betas of Anthropic's API that the client asks for.
+    pub const ANTHROPIC_BETA: &str = "anthropic-beta";
     /// Names of the filters that saw this request, in order. Only on probes.
     pub const CHAIN: &str = "x-weirgate-chain";
     /// The secret of the probe that `/readyz` sends through the listener.

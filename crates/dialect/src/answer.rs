@@ -18,6 +18,7 @@ const KEPT_TEXT: usize = 1 << 20;
 pub struct Reader {
     dialect: Dialect,
     wire: WireUsage,
+    searches: u64,
     usage_seen: bool,
     final_usage_seen: bool,
     complete: bool,
@@ -86,6 +87,7 @@ impl Reader {
         Self {
             dialect,
             wire: WireUsage::default(),
+            searches: 0,
             usage_seen: false,
             final_usage_seen: false,
             complete: false,
@@ -101,9 +103,16 @@ impl Reader {
     pub fn usage(&self) -> Option<Usage> {
         self.usage_seen.then(|| match self.dialect {
             // Bedrock's counters are disjoint too.
-            Dialect::Anthropic | Dialect::Converse => self.wire.anthropic(),
+            Dialect::Anthropic | Dialect::Invoke | Dialect::RawPredict | Dialect::Converse => {
+                self.wire.anthropic()
+            }
             Dialect::OpenAi | Dialect::Responses | Dialect::Gemini | Dialect::Cohere => self.wire.openai(),
         })
+    }
+
+    /// As how many searches the provider bills the call, where that is what it bills; else 0.
+    pub fn searches(&self) -> u64 {
+        self.searches
     }
 
     /// Whether that usage is the provider's last word, not a first figure at the start of a stream.
@@ -140,7 +149,7 @@ impl Reader {
         let event = sse::parse(raw);
         let data: &[u8] = &event.data;
         match self.dialect {
-            Dialect::Anthropic => self.anthropic_event(data),
+            Dialect::Anthropic | Dialect::Invoke | Dialect::RawPredict => self.anthropic_event(data),
             Dialect::Responses => {
                 self.responses_event(data);
                 EventKind::Other
@@ -153,10 +162,12 @@ impl Reader {
     /// Takes a whole JSON body.
     pub fn body(&mut self, body: &[u8]) {
         let read = match self.dialect {
-            Dialect::Anthropic => serde_json::from_slice::<AnthropicMessage<'_>>(body).map(|message| {
-                self.anthropic_message(message);
-                self.final_usage_seen = self.usage_seen;
-            }),
+            Dialect::Anthropic | Dialect::Invoke | Dialect::RawPredict => {
+                serde_json::from_slice::<AnthropicMessage<'_>>(body).map(|message| {
+                    self.anthropic_message(message);
+                    self.final_usage_seen = self.usage_seen;
+                })
+            }
             Dialect::Responses => self.responses_body(body),
             Dialect::Gemini => self.gemini_body(body),
             Dialect::Converse => self.converse_body(body),
@@ -212,6 +223,9 @@ impl Reader {
         if let Some(usage) = chunk.usage_metadata {
             self.wire.update(usage.wire());
             self.usage_seen = true;
+        }
+        if let Some(searches) = chunk.meta.and_then(searches) {
+            (self.searches, self.usage_seen) = (searches, true);
         }
         self.final_usage_seen = self.usage_seen;
         if let Some(tier) = chunk.service_tier.or(nested.service_tier) {
@@ -325,6 +339,24 @@ struct OpenAiChunk<'a> {
     response: Option<ResponsesApi<'a>>,
     #[serde(default, rename = "usageMetadata")]
     usage_metadata: Option<GeminiUsage>,
+    /// Cohere's account of a call that is not a chat.
+    #[serde(borrow, default)]
+    meta: Option<&'a RawValue>,
+}
+
+/// What Cohere bills a ranking as. (<https://docs.cohere.com/reference/rerank>)
+fn searches(meta: &RawValue) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct Meta {
+        billed_units: BilledUnits,
+    }
+    #[derive(Deserialize)]
+    struct BilledUnits {
+        search_units: f64,
+    }
+    let units = serde_json::from_str::<Meta>(meta.get()).ok()?.billed_units.search_units;
+    // It is written as 1 and as 1.0.
+    (0.0..1e6).contains(&units).then_some(units.ceil() as u64)
 }
 
 #[derive(Default, Deserialize)]

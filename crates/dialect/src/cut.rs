@@ -54,7 +54,7 @@ impl Cut {
         let event = sse::parse(raw);
         let data: &[u8] = &event.data;
         match self.dialect {
-            Dialect::Anthropic => self.anthropic(data),
+            Dialect::Anthropic | Dialect::Invoke | Dialect::RawPredict => self.anthropic(data),
             Dialect::Responses => match self.responses.event(data) {
                 Said::Begins => self.begun = true,
                 Said::Ends => self.ended = true,
@@ -141,7 +141,7 @@ impl Cut {
         }
         let mut out = String::new();
         match self.dialect {
-            Dialect::Anthropic => {
+            Dialect::Anthropic | Dialect::Invoke | Dialect::RawPredict => {
                 for index in &self.open {
                     push(
                         &mut out,

@@ -1,4 +1,4 @@
-//! The paths of chats and embeddings, below the version or whatever a provider puts before them.
+//! The paths of calls that the gateway knows, below the version or whatever a provider puts before them.
 //!
 //! In some APIs the path says more than what is asked for: it names the model, and tells a stream from a plain answer.
 
@@ -27,10 +27,36 @@ pub fn in_path(path: &str) -> Option<InPath> {
     (1..=MODEL_BYTES).contains(&model.len()).then_some(InPath { dialect, model, stream })
 }
 
-/// Vertex AI has the project, the place and the publisher before `models`.
-fn gemini(path: &str) -> Option<(Dialect, &str, bool)> {
+/// The dialect of a call that asks only how many tokens a prompt has; `None` for any other path.
+pub fn counts(path: &str) -> Option<Dialect> {
+    let path = path.split('?').next()?.trim_end_matches('/');
+    match path {
+        "/messages/count_tokens" => Some(Dialect::Anthropic),
+        "/responses/input_tokens" => Some(Dialect::Responses),
+        _ => (gemini_target(path)?.1 == COUNT_TOKENS).then_some(Dialect::Gemini),
+    }
+}
+
+/// What Gemini calls it.
+const COUNT_TOKENS: &str = "countTokens";
+
+/// The model that the query of a websocket names.
+pub fn model_in_query(path: &str) -> Option<String> {
+    let (_, query) = path.split_once('?')?;
+    let model = decode(query.split('&').find_map(|pair| pair.strip_prefix(MODEL_PARAMETER))?)?;
+    (1..=MODEL_BYTES).contains(&model.len()).then_some(model)
+}
+
+const MODEL_PARAMETER: &str = "model=";
+
+/// The model and what is to be done with it. Vertex AI has the project, the place and the publisher before `models`.
+fn gemini_target(path: &str) -> Option<(&str, &str)> {
     let (_, rest) = path.rsplit_once("/models/")?;
-    let (model, method) = rest.rsplit_once(':')?;
+    rest.rsplit_once(':')
+}
+
+fn gemini(path: &str) -> Option<(Dialect, &str, bool)> {
+    let (model, method) = gemini_target(path)?;
     match method {
         "generateContent" => Some((Dialect::Gemini, model, false)),
         "streamGenerateContent" => Some((Dialect::Gemini, model, true)),
@@ -62,6 +88,14 @@ pub fn chat(dialect: Dialect, model: &str, stream: bool) -> Cow<'static, str> {
             let method = if stream { "converse-stream" } else { "converse" };
             format!("/model/{}/{method}", segment(model)).into()
         }
+        Dialect::Invoke => {
+            let method = if stream { "invoke-with-response-stream" } else { "invoke" };
+            format!("/model/{}/{method}", segment(model)).into()
+        }
+        Dialect::RawPredict => {
+            let method = if stream { "streamRawPredict" } else { "rawPredict" };
+            format!("/models/{}:{method}", segment(model)).into()
+        }
     }
 }
 
@@ -72,19 +106,35 @@ pub fn embeddings(dialect: Dialect, model: &str) -> Option<Cow<'static, str>> {
         Dialect::Cohere => Some("/embed".into()),
         Dialect::Gemini => Some(format!("/models/{}:batchEmbedContents", segment(model)).into()),
         Dialect::Converse => Some(format!("/model/{}/invoke", segment(model)).into()),
-        Dialect::Responses | Dialect::Anthropic => None,
+        Dialect::Responses | Dialect::Anthropic | Dialect::Invoke | Dialect::RawPredict => None,
     }
 }
 
 /// A path that names its model, with this one in its place and its query as it is; `None` for any other path.
 pub fn with_model(path: &str, model: &str) -> Option<String> {
-    let InPath { dialect, stream, .. } = in_path(path)?;
-    let chat = chat(dialect, model, stream);
-    let bare = chat.split('?').next().unwrap_or_default();
+    let bare = match in_path(path) {
+        Some(InPath { dialect, stream, .. }) => chat(dialect, model, stream),
+        None if counts(path) == Some(Dialect::Gemini) => {
+            format!("/models/{}:{COUNT_TOKENS}", segment(model)).into()
+        }
+        None => return None,
+    };
+    let bare = bare.split('?').next().unwrap_or_default();
     Some(match path.split_once('?') {
         Some((_, query)) => format!("{bare}?{query}"),
         None => bare.to_owned(),
     })
+}
+
+/// A path whose query names its model, with this one in its place; `None` for any other path.
+pub fn with_model_in_query(path: &str, model: &str) -> Option<String> {
+    let (bare, query) = path.split_once('?')?;
+    query.split('&').find(|pair| pair.starts_with(MODEL_PARAMETER))?;
+    let pairs = query.split('&').map(|pair| match pair.strip_prefix(MODEL_PARAMETER) {
+        Some(_) => Cow::Owned(format!("{MODEL_PARAMETER}{}", segment(model))),
+        None => Cow::Borrowed(pair),
+    });
+    Some(format!("{bare}?{}", pairs.collect::<Vec<_>>().join("&")))
 }
 
 /// A name as one segment of a path: a client may have chosen it.
@@ -148,6 +198,29 @@ mod tests {
     }
 
     #[test]
+    fn calls_that_only_count_are_known() {
+        let query = "/models/gemini-2.5-pro:countTokens?a=b";
+        assert_eq!(counts("/messages/count_tokens?beta=true"), Some(Dialect::Anthropic));
+        assert_eq!(counts("/responses/input_tokens"), Some(Dialect::Responses));
+        assert_eq!(counts(query), Some(Dialect::Gemini));
+        for path in ["/messages", "/models/m:generateContent", "/x/messages/count_tokens", "/countTokens"] {
+            assert_eq!(counts(path), None, "{path}");
+        }
+        assert_eq!(with_model(query, "m:1").unwrap(), "/models/m%3A1:countTokens?a=b");
+    }
+
+    #[test]
+    fn a_model_in_a_query_is_read_and_replaced() {
+        let path = "/realtime?intent=x&model=gpt%2Drealtime";
+        assert_eq!(model_in_query(path).unwrap(), "gpt-realtime");
+        assert_eq!(with_model_in_query(path, "a&b").unwrap(), "/realtime?intent=x&model=a%26b");
+        for path in ["/realtime", "/realtime?intent=x", "/realtime?model="] {
+            assert_eq!(model_in_query(path), None, "{path}");
+        }
+        assert_eq!(with_model_in_query("/realtime?intent=x", "m"), None);
+    }
+
+    #[test]
     fn other_paths_name_none() {
         for path in [
             "/chat/completions",
@@ -186,5 +259,10 @@ mod tests {
             let name = "arn:aws:bedrock/é";
             assert_eq!(read(&chat(dialect, name, true)), Some((dialect, name.to_owned(), true)));
         }
+        let claude = |dialect, stream| chat(dialect, "claude-sonnet-4-5@20250929", stream);
+        assert_eq!(claude(Dialect::RawPredict, false), "/models/claude-sonnet-4-5@20250929:rawPredict");
+        assert_eq!(claude(Dialect::RawPredict, true), "/models/claude-sonnet-4-5@20250929:streamRawPredict");
+        assert_eq!(chat(Dialect::Invoke, "a:0", false), "/model/a%3A0/invoke");
+        assert_eq!(chat(Dialect::Invoke, "a:0", true), "/model/a%3A0/invoke-with-response-stream");
     }
 }

@@ -183,7 +183,9 @@ impl ClientError {
     pub fn event(&self, dialect: Dialect) -> String {
         let value = self.value(dialect);
         match dialect {
-            Dialect::Anthropic => format!("event: error\ndata: {value}\n\n"),
+            Dialect::Anthropic | Dialect::Invoke | Dialect::RawPredict => {
+                format!("event: error\ndata: {value}\n\n")
+            }
             // In its streams the error is no envelope's inside. What number the event has is not known here.
             Dialect::Responses => {
                 let value = json!({
@@ -209,10 +211,10 @@ impl ClientError {
                 "param": self.param,
                 "code": self.code,
             }}),
-            Dialect::Anthropic => json!({"type": "error", "error": {
-                "type": self.kind.anthropic_type(),
-                "message": self.message,
-            }}),
+            Dialect::Anthropic | Dialect::Invoke | Dialect::RawPredict => {
+                let error = json!({"type": self.kind.anthropic_type(), "message": self.message});
+                json!({"type": "error", "error": error})
+            }
             // The SDKs of Amazon take the name of the error from a header, or from the field `__type`.
             Dialect::Converse => json!({"__type": self.kind.bedrock_type(), "message": self.message}),
             Dialect::Cohere => json!({"message": self.message}),

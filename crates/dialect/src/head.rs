@@ -128,10 +128,16 @@ pub fn read(operation: Operation, body: &[u8]) -> Result<Head, ClientError> {
     // A cap that the provider does not read must not make a request look cheap.
     let cap = match operation {
         Operation::ChatCompletions => fields.max_completion_tokens.max(fields.max_tokens),
-        Operation::Messages => fields.max_tokens,
+        Operation::Messages | Operation::Completions => fields.max_tokens,
         Operation::Responses => fields.max_output_tokens,
         Operation::GenerateContent | Operation::Converse => settings.cap,
-        Operation::Embeddings | Operation::Models | Operation::Probe | Operation::Passthrough => {
+        // None of these generates anything.
+        Operation::Rerank | Operation::CountTokens => Some(0),
+        Operation::Embeddings
+        | Operation::Realtime
+        | Operation::Models
+        | Operation::Probe
+        | Operation::Passthrough => {
             fields.max_output_tokens.max(fields.max_completion_tokens).max(fields.max_tokens)
         }
     };
@@ -247,7 +253,7 @@ fn write_capped(
 }
 
 /// The members of an object, in their order.
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+pub(crate) struct Members<'a>(pub(crate) Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -78,7 +78,11 @@ impl Layout {
     /// That of a dialect.
     pub(crate) fn of(dialect: Dialect) -> &'static Self {
         match dialect {
-            Dialect::OpenAi | Dialect::Anthropic | Dialect::Cohere => &CHAT,
+            Dialect::OpenAi
+            | Dialect::Anthropic
+            | Dialect::Cohere
+            | Dialect::Invoke
+            | Dialect::RawPredict => &CHAT,
             Dialect::Responses => &RESPONSES,
             Dialect::Gemini => &GEMINI,
             Dialect::Converse => &CONVERSE,

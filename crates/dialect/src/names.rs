@@ -19,12 +19,24 @@ pub enum Dialect {
     Converse,
     /// Cohere's chat, version 2. No client of ours speaks it.
     Cohere,
+    /// Anthropic's messages behind Amazon Bedrock's `InvokeModel`. Clients speak Anthropic's own.
+    Invoke,
+    /// Anthropic's messages behind Google Vertex AI's `rawPredict`. Clients speak Anthropic's own.
+    RawPredict,
 }
 
 impl Dialect {
     /// Every dialect, in the order in which documents list them.
-    pub const ALL: [Self; 6] =
-        [Self::OpenAi, Self::Responses, Self::Anthropic, Self::Gemini, Self::Converse, Self::Cohere];
+    pub const ALL: [Self; 8] = [
+        Self::OpenAi,
+        Self::Responses,
+        Self::Anthropic,
+        Self::Gemini,
+        Self::Converse,
+        Self::Cohere,
+        Self::Invoke,
+        Self::RawPredict,
+    ];
 
     /// The name used in configuration, headers and metrics.
     pub fn as_str(self) -> &'static str {
@@ -35,6 +47,16 @@ impl Dialect {
             Self::Gemini => "gemini",
             Self::Converse => "converse",
             Self::Cohere => "cohere",
+            Self::Invoke => "invoke",
+            Self::RawPredict => "rawpredict",
+        }
+    }
+
+    /// The dialect whose bodies it has, where a cloud serves another's API by calls of its own.
+    pub fn bodies(self) -> Self {
+        match self {
+            Self::Invoke | Self::RawPredict => Self::Anthropic,
+            other => other,
         }
     }
 
@@ -69,8 +91,17 @@ pub enum Operation {
     GenerateContent,
     /// `POST /model/{model}/converse`, or `/converse-stream`.
     Converse,
+    /// `POST /v1/completions`, the older call of OpenAI's API.
+    Completions,
     /// `POST /v1/embeddings`.
     Embeddings,
+    /// `POST /v1/rerank`, and Cohere's `POST /v2/rerank`.
+    Rerank,
+    /// How many tokens a chat would have: `POST /v1/messages/count_tokens`, `POST /v1/responses/input_tokens`,
+    /// `POST /v1beta/models/{model}:countTokens`.
+    CountTokens,
+    /// A websocket, on whatever path.
+    Realtime,
     /// `GET /v1/models`: answered by the gateway itself.
     Models,
     /// The gateway's check that its own filters are in the chain.
@@ -81,13 +112,17 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::ChatCompletions,
         Self::Responses,
         Self::Messages,
         Self::GenerateContent,
         Self::Converse,
+        Self::Completions,
         Self::Embeddings,
+        Self::Rerank,
+        Self::CountTokens,
+        Self::Realtime,
         Self::Models,
         Self::Probe,
         Self::Passthrough,
@@ -101,7 +136,11 @@ impl Operation {
             Self::Messages => "messages",
             Self::GenerateContent => "generate_content",
             Self::Converse => "converse",
+            Self::Completions => "completions",
             Self::Embeddings => "embeddings",
+            Self::Rerank => "rerank",
+            Self::CountTokens => "count_tokens",
+            Self::Realtime => "realtime",
             Self::Models => "models",
             Self::Probe => "probe",
             Self::Passthrough => "passthrough",
@@ -121,14 +160,21 @@ impl Operation {
             Self::Messages => Some(Dialect::Anthropic),
             Self::GenerateContent => Some(Dialect::Gemini),
             Self::Converse => Some(Dialect::Converse),
-            Self::Embeddings | Self::Models | Self::Probe | Self::Passthrough => None,
+            Self::Completions
+            | Self::Embeddings
+            | Self::Rerank
+            | Self::CountTokens
+            | Self::Realtime
+            | Self::Models
+            | Self::Probe
+            | Self::Passthrough => None,
         }
     }
 
-    /// Whether it is a call of which the head alone is read: its body may be anything, and the size of that stands for its
-    /// tokens.
+    /// Whether it is a call of which the head alone must be as the API says: its body may be anything, and the size of that
+    /// stands for its tokens where nobody counts them.
     pub fn is_head_only(self) -> bool {
-        matches!(self, Self::Embeddings | Self::Passthrough)
+        self.dialect().is_none() && !matches!(self, Self::Models | Self::Probe)
     }
 }
 

@@ -6,7 +6,7 @@
 
 use crate::Dialect;
 use crate::error::{ClientError, ErrorKind};
-use crate::head::{invalid_json, must_be_object};
+use crate::head::{invalid_json, must_be_object, object};
 use crate::layout::Layout;
 use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -91,6 +91,46 @@ pub fn read(dialect: Dialect, body: &[u8]) -> Result<Prompt<'_>, ClientError> {
         }
     }
     Ok(prompt)
+}
+
+/// Reads the prompt of a request that asks only how many tokens it has: that of a chat, which Gemini's may have in an object of its own.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_counted(dialect: Dialect, body: &[u8]) -> Result<Prompt<'_>, ClientError> {
+    #[derive(Deserialize)]
+    struct Nested<'a> {
+        #[serde(borrow, default, rename = "generateContentRequest", alias = "generate_content_request")]
+        request: Option<&'a RawValue>,
+    }
+    let nested = match dialect {
+        Dialect::Gemini => object::<Nested<'_>>(body)?.request.filter(|request| request.get() != "null"),
+        _ => None,
+    };
+    read(dialect, nested.map_or(body, |request| request.get().as_bytes()))
+}
+
+/// Reads the texts that a model reads of a request in OpenAI's older API for completions: the prompts, and what is to come after
+/// them. Prompts may also be numbers of tokens, which are no texts.
+///
+/// # Errors
+/// As [`read_any`].
+pub fn read_completion(body: &[u8]) -> Result<Vec<Cow<'_, str>>, ClientError> {
+    #[derive(Deserialize)]
+    struct Fields<'a> {
+        #[serde(borrow, default)]
+        prompt: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        suffix: Option<&'a RawValue>,
+    }
+    let fields: Fields<'_> = object(body)?;
+    let mut message = Message::default();
+    for raw in [fields.prompt, fields.suffix].into_iter().flatten() {
+        let collect = Collect { into: &mut message, key: "", keys_are_text: false };
+        let read = collect.deserialize(&mut serde_json::Deserializer::from_str(raw.get()));
+        read.map_err(|error| invalid_json(&error))?;
+    }
+    Ok(message.texts)
 }
 
 /// Reads the text of any other JSON request as one message without a role: every string of it.

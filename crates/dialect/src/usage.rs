@@ -75,6 +75,8 @@ pub(crate) struct WireUsage {
     completion_tokens: Tokens,
     input_tokens: Tokens,
     output_tokens: Tokens,
+    /// All that some calls tell that generate nothing: Jina's rankings, Voyage's embeddings.
+    total_tokens: Tokens,
     prompt_tokens_details: Option<PromptDetails>,
     input_tokens_details: Option<PromptDetails>,
     /// The name that the APIs for transcription and realtime have for it.
@@ -229,6 +231,7 @@ impl WireUsage {
         take(&mut self.completion_tokens.0, later.completion_tokens.0);
         take(&mut self.input_tokens.0, later.input_tokens.0);
         take(&mut self.output_tokens.0, later.output_tokens.0);
+        take(&mut self.total_tokens.0, later.total_tokens.0);
         take(&mut self.prompt_tokens_details, later.prompt_tokens_details);
         take(&mut self.input_tokens_details, later.input_tokens_details);
         take(&mut self.input_token_details, later.input_token_details);
@@ -243,8 +246,10 @@ impl WireUsage {
 
     /// Reads the block by OpenAI's convention: parts are contained in totals.
     pub(crate) fn openai(&self) -> Usage {
-        let prompt = self.prompt_tokens.0.or(self.input_tokens.0).unwrap_or(0);
-        let completion = self.completion_tokens.0.or(self.output_tokens.0).unwrap_or(0);
+        let completion = self.completion_tokens.0.or(self.output_tokens.0);
+        let only_total = self.total_tokens.0.filter(|_| completion.is_none());
+        let prompt = self.prompt_tokens.0.or(self.input_tokens.0).or(only_total).unwrap_or(0);
+        let completion = completion.unwrap_or(0);
         let details = [&self.prompt_tokens_details, &self.input_tokens_details, &self.input_token_details];
         let details = details.into_iter().flatten().next().cloned().unwrap_or_default();
         let spent =
@@ -314,6 +319,14 @@ mod tests {
 
     fn wire(json: &str) -> WireUsage {
         serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn a_total_alone_is_input() {
+        let input = |json: &str| wire(json).openai().input;
+        assert_eq!(input(r#"{"total_tokens":15}"#), 15);
+        assert_eq!(input(r#"{"prompt_tokens":9,"total_tokens":15}"#), 9);
+        assert_eq!(input(r#"{"completion_tokens":6,"total_tokens":15}"#), 0);
     }
 
     #[test]

@@ -90,6 +90,7 @@ proptest! {
                     default_max_tokens: 1,
                     output_cap: None,
                     older_cap_field: false,
+                    betas: "",
                     stream: false,
                 };
                 let request = embeddings::request(to, &body, &options);

@@ -148,7 +148,8 @@ mod tests {
     use weirgate_dialect::prompt;
 
     fn guard(rules: &str) -> Guard {
-        Guard::new(&PromptGuard { rules: serde_json::from_str(rules).unwrap() }).unwrap()
+        Guard::new(&PromptGuard { rules: serde_json::from_str(rules).unwrap(), ..PromptGuard::default() })
+            .unwrap()
     }
 
     fn check(guard: &Guard, messages: &str) -> Result<(), Refusal> {
@@ -228,7 +229,11 @@ mod tests {
     fn a_pattern_that_cannot_be_compiled_is_named() {
         let rules =
             r#"[{"name":"a","action":"deny","pattern":"ok"},{"name":"b","action":"deny","pattern":"(?=x)"}]"#;
-        let error = Guard::new(&PromptGuard { rules: serde_json::from_str(rules).unwrap() }).unwrap_err();
+        let error = Guard::new(&PromptGuard {
+            rules: serde_json::from_str(rules).unwrap(),
+            ..PromptGuard::default()
+        })
+        .unwrap_err();
         assert_eq!(error.index, 1);
         assert!(error.reason.contains("look-around"), "{}", error.reason);
     }

@@ -46,8 +46,7 @@ const TOOLS_AS_TREE: usize = 256 << 10;
 
 /// The number of tokens a prompt has for the model that is counted so.
 pub fn count(prompt: &Prompt<'_>, counting: Counting) -> u64 {
-    let mut counter =
-        Counter { encoding: counting.encoding, tokens: 0, exact_bytes: 0, exact_tokens: 0, rest_bytes: 0 };
+    let mut counter = Counter::new(counting.encoding);
     for message in &prompt.messages {
         counter.message(message);
     }
@@ -61,6 +60,13 @@ pub fn count(prompt: &Prompt<'_>, counting: Counting) -> u64 {
     counting.scale(counter.total())
 }
 
+/// The number of tokens in plain texts, as they are counted where nothing frames them.
+pub fn count_texts<'a>(texts: impl IntoIterator<Item = &'a str>, counting: Counting) -> u64 {
+    let mut counter = Counter::new(counting.encoding);
+    texts.into_iter().for_each(|text| counter.text(text));
+    counting.scale(counter.total())
+}
+
 struct Counter {
     encoding: Encoding,
     tokens: usize,
@@ -70,6 +76,10 @@ struct Counter {
 }
 
 impl Counter {
+    fn new(encoding: Encoding) -> Self {
+        Self { encoding, tokens: 0, exact_bytes: 0, exact_tokens: 0, rest_bytes: 0 }
+    }
+
     fn total(&self) -> usize {
         if self.rest_bytes == 0 {
             return self.tokens;

@@ -180,6 +180,7 @@ mod tests {
     use super::*;
     use crate::config::{Provider, read};
     use std::collections::BTreeMap;
+    use weirgate_dialect::Dialect;
 
     fn provider(text: &str) -> Result<Provider, String> {
         let text = format!("providers:\n  {text}\nkeys: [{{name: k, key: a-key-of-some-length}}]");
@@ -256,6 +257,8 @@ mod tests {
     fn the_region_is_said_once() {
         let bedrock = provider("bedrock: {aws: {region: eu-central-1}}").unwrap();
         assert_eq!(bedrock.base_url.host, "bedrock-runtime.eu-central-1.amazonaws.com");
+        let claude = provider("bedrock-anthropic: {aws: {region: eu-central-1}}").unwrap();
+        assert_eq!((claude.dialect, claude.base_url.host), (Dialect::Invoke, bedrock.base_url.host));
         let without = provider("bedrock: {api_key: k}").unwrap_err();
         assert!(without.contains("base_url is missing"), "{without}");
     }

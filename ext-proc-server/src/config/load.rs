@@ -364,8 +364,10 @@ impl Reader<'_> {
         let mut fields = Fields::of(node, problems);
         let nodes = fields.list("rules", problems);
         let rules = nodes.iter().filter_map(|node| self.guard_rule(node)).collect();
+        let websockets = fields.get("websockets");
+        let websockets = websockets.and_then(|node| self.choice(node, &[("refuse", false), ("pass", true)]));
         fields.finish(problems);
-        PromptGuard { rules }
+        PromptGuard { rules, pass_websockets: websockets.unwrap_or(false) }
     }
 
     fn guard_rule(&self, node: &Node) -> Option<GuardRule> {
@@ -384,7 +386,7 @@ impl Reader<'_> {
             fields.get("messages").map_or(Some(GuardScope::All), |node| self.choice(node, &scopes));
         fields.finish(problems);
         let rule = GuardRule { name: name?, action: action?, pattern: pattern?, roles, messages: messages? };
-        if let Err(bad) = Guard::new(&PromptGuard { rules: vec![rule.clone()] }) {
+        if let Err(bad) = Guard::new(&PromptGuard { rules: vec![rule.clone()], ..PromptGuard::default() }) {
             let reason = bad.reason.lines().last().unwrap_or_default().trim().to_owned();
             problems.add(pattern_node.unwrap_or(node), format!("is no pattern: {reason}"));
         }
@@ -397,6 +399,7 @@ impl Reader<'_> {
             silence: Duration::from_secs(120),
             connect: Duration::from_secs(5),
             settle: Duration::from_secs(30),
+            websocket: Duration::from_secs(3_600),
         };
         let Some(node) = node else { return timeouts };
         let mut fields = Fields::of(node, &self.problems);
@@ -405,6 +408,7 @@ impl Reader<'_> {
             ("silence", &mut timeouts.silence),
             ("connect", &mut timeouts.connect),
             ("settle", &mut timeouts.settle),
+            ("websocket", &mut timeouts.websocket),
         ] {
             if let Some(duration) = fields.get(name).and_then(|node| self.duration(node)) {
                 *timeout = duration;

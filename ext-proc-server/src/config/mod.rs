@@ -245,6 +245,8 @@ pub struct Timeouts {
     pub connect: Duration,
     /// After `request`, until a request whose end nobody reported is charged as reserved.
     pub settle: Duration,
+    /// From the first byte of a websocket to its end.
+    pub websocket: Duration,
 }
 
 /// Settings of the Envoy that is started or written for.

@@ -99,10 +99,22 @@ pub(crate) const PRESETS: &[Preset] = &[
         quirks: &[],
     },
     Preset {
+        name: "bedrock-anthropic",
+        dialect: Dialect::Invoke,
+        base_url: "https://bedrock-runtime.{region}.amazonaws.com",
+        quirks: &[],
+    },
+    Preset {
         name: "vertex",
         dialect: Dialect::Gemini,
         base_url: "https://{location}-aiplatform.googleapis.com/v1/projects/{project}/locations/{location}/publishers/google",
         quirks: &[Quirk::Bearer],
+    },
+    Preset {
+        name: "vertex-anthropic",
+        dialect: Dialect::RawPredict,
+        base_url: "https://{location}-aiplatform.googleapis.com/v1/projects/{project}/locations/{location}/publishers/anthropic",
+        quirks: &[],
     },
     openai("cloudflare", "https://api.cloudflare.com/client/v4/accounts/{account}/ai/v1"),
     openai("databricks", "https://{workspace}/serving-endpoints"),

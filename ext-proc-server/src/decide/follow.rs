@@ -119,7 +119,7 @@ impl Answer {
         if let (Some(fill), Some(whole), Some(cache)) = (&mut self.fill, whole, &gateway.cache) {
             let Whole { usage, tier, .. } = &whole;
             let served = self.served.as_deref().zip(usage.as_ref());
-            let cost = served.and_then(|(served, usage)| cost(gateway, served, usage, tier));
+            let cost = served.and_then(|(served, usage)| cost(gateway, served, usage, tier, 0));
             fill.keep(cache, whole, cost.unwrap_or(0)).await;
             return cost;
         }
@@ -128,13 +128,15 @@ impl Answer {
         }
         let mut reader = Reader::new(self.dialect);
         reader.body(last);
-        cost(gateway, self.served.as_deref()?, &reader.usage()?, reader.tier().unwrap_or_default())
+        let tier = reader.tier().unwrap_or_default();
+        cost(gateway, self.served.as_deref()?, &reader.usage()?, tier, reader.searches())
     }
 }
 
 /// What this usage costs, in micro-dollars; `None`: nobody knows the price.
-fn cost(gateway: &Gateway, served: &str, usage: &Usage, tier: &str) -> Option<u64> {
+fn cost(gateway: &Gateway, served: &str, usage: &Usage, tier: &str, searches: u64) -> Option<u64> {
     let policy = gateway.policy.load();
-    let price = policy.config().prices.find(served);
-    Some(price.price()?.cost(usage, tier))
+    let found = policy.config().prices.find(served);
+    let price = found.price()?;
+    Some(price.cost(usage, tier).saturating_add(price.more_calls(searches)))
 }

@@ -91,11 +91,18 @@ impl Headers {
         Control::parse(self.cache_control.as_deref().unwrap_or_default())
     }
 
+    /// Tokens counted in the prompt.
+    pub(super) fn tokens(&self) -> Option<u64> {
+        self.input_tokens.as_deref()?.parse().ok()
+    }
+
     pub(super) fn question(&self) -> Question {
         let number = |text: &Option<String>| text.as_deref().and_then(|text| text.parse().ok());
+        let operation = self.operation.as_deref().and_then(Operation::parse);
+        let operation = operation.unwrap_or(Operation::Passthrough);
         Question {
             dialect: self.dialect.as_deref().and_then(Dialect::parse).unwrap_or(Dialect::OpenAi),
-            operation: self.operation.as_deref().and_then(Operation::parse).unwrap_or(Operation::Passthrough),
+            operation,
             changes: !matches!(self.method.as_deref(), Some("GET" | "HEAD" | "OPTIONS" | "DELETE")),
             stream: self.stream.is_some(),
             foreign: self.foreign.is_some(),
@@ -113,7 +120,8 @@ impl Headers {
             model: self.model.clone().unwrap_or_default(),
             provider: self.provider.clone(),
             key_digest: self.key_digest.as_deref().and_then(crate::config::hex_digest),
-            input_tokens: number(&self.input_tokens).unwrap_or(0),
+            // Who only asks how many there are uses none.
+            input_tokens: self.tokens().filter(|_| operation != Operation::CountTokens).unwrap_or(0),
             max_tokens: number(&self.max_tokens),
             choices: number(&self.choices).unwrap_or(1),
         }

@@ -165,7 +165,13 @@ async fn admit(
     let caller = policy.authenticate(question, seconds(SystemTime::now()))?;
     decision.key.clone_from(&caller.principal.key);
     if question.operation == Operation::Models {
+        decision.answered = true;
         return Ok(Admitted::answer(reply::models(question.dialect, policy.models(&caller), decision)));
+    }
+    if policy.counts_itself(question, &caller)? {
+        let tokens = headers.tokens().ok_or_else(uncountable)?;
+        decision.answered = true;
+        return Ok(Admitted::answer(reply::tokens(question.dialect, tokens, decision)));
     }
     let predicted = gateway.ledger.predictor.tokens(&caller.principal.key, &question.model);
     let predicted = predicted.unwrap_or(policy.config().default_output_tokens);
@@ -196,12 +202,17 @@ async fn admit(
         Looked::Miss(request, duties) => (Outcome::Miss, Some((request, duties))),
         Looked::Bypass => (Outcome::Bypass, None),
     };
+    let timeouts = &policy.config().timeouts;
+    let lifetime = match question.operation {
+        Operation::Realtime => timeouts.websocket + timeouts.settle,
+        _ => gateway.lifetime,
+    };
     let (number, standings) = loop {
         let ask = Ask {
             id: decision.id.clone(),
             alternatives: plans.iter().map(Plan::alternative).collect(),
             subject: subject.clone(),
-            lifetime: gateway.lifetime,
+            lifetime,
         };
         let refused = match reserve(gateway, ask).await? {
             Ok(granted) => break granted,
@@ -347,6 +358,14 @@ async fn give_back(gateway: &Gateway, id: &str) {
 
 fn seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+fn uncountable() -> ClientError {
+    ClientError::new(
+        ErrorKind::InvalidRequest,
+        "uncountable_prompt",
+        "the tokens of this request cannot be counted: a prompt is needed as a chat of this API has it",
+    )
 }
 
 fn not_found() -> ClientError {

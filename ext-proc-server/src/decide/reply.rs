@@ -190,7 +190,12 @@ pub(super) fn models<'a>(
                 .collect();
             json!({"models": models})
         }
-        Dialect::OpenAi | Dialect::Responses | Dialect::Converse | Dialect::Cohere => {
+        Dialect::OpenAi
+        | Dialect::Responses
+        | Dialect::Converse
+        | Dialect::Cohere
+        | Dialect::Invoke
+        | Dialect::RawPredict => {
             let data: Vec<_> = names
                 .map(|name| json!({"id": name, "object": "model", "created": 0, "owned_by": "weirgate"}))
                 .collect();
@@ -208,6 +213,21 @@ pub(super) fn models<'a>(
     };
     let headers = vec![set_header("content-type", "application/json")];
     immediate(200, headers, body.to_string(), "models", told_record(decision, &Told::new()))
+}
+
+/// Answers how many tokens a prompt has, in the client's shape.
+pub(super) fn tokens(dialect: Dialect, tokens: u64, decision: &Decision) -> ProcessingResponse {
+    let body = match dialect {
+        Dialect::Gemini => json!({
+            "totalTokens": tokens,
+            // What of them stands for pictures, nobody here tells apart.
+            "promptTokensDetails": [{"modality": "TEXT", "tokenCount": tokens}],
+        }),
+        Dialect::Responses => json!({"object": "response.input_tokens", "input_tokens": tokens}),
+        _ => json!({"input_tokens": tokens}),
+    };
+    let headers = vec![set_header("content-type", "application/json")];
+    immediate(200, headers, body.to_string(), "tokens", told_record(decision, &Told::new()))
 }
 
 /// Answers a probe with the filters that saw it.

@@ -55,6 +55,7 @@ pub(super) fn provider(config: &Config, paths: &Paths, cluster: &Cluster) -> Opt
             base_path: provider.path(),
             model: cluster.model.clone(),
             cap_field: cap_field(provider),
+            cohere: provider.dialect == Dialect::Cohere,
         };
         let prepare = ProviderSelect { upstream: Some(upstream), ..ProviderSelect::default() };
         filters.push(wasm_filter("provider-select", &name, &json!(prepare), &paths.filters));
@@ -128,6 +129,11 @@ fn translate(config: &Config, from: Dialect, provider: &Provider, model: &str) -
     about
         .push((translate_metadata::REQUEST, format!("%FILTER_STATE(wasm.{}:PLAIN)%", filter_state::REQUEST)));
     let about: Vec<(&str, &str)> = about.iter().map(|(key, value)| (*key, value.as_str())).collect();
+    let mut told = vec![":status", "content-type", "content-encoding"];
+    if provider.dialect == Dialect::Invoke {
+        told.push(request_header::ANTHROPIC_BETA);
+    }
+    let told: Vec<Value> = told.iter().map(|name| json!({"exact": name})).collect();
     json!({
         "name": "weirgate.translate",
         "typed_config": {
@@ -142,9 +148,7 @@ fn translate(config: &Config, from: Dialect, provider: &Provider, model: &str) -
                 "response_trailer_mode": "SKIP",
             },
             "status_on_error": {"code": "ServiceUnavailable"},
-            "forward_rules": {"allowed_headers": {"patterns": [
-                {"exact": ":status"}, {"exact": "content-type"}, {"exact": "content-encoding"},
-            ]}},
+            "forward_rules": {"allowed_headers": {"patterns": told}},
         },
     })
 }
@@ -162,7 +166,8 @@ fn provider_headers(dialect: Dialect, deployment: &str) -> Value {
     mutations.push(remove_all("x-amz-"));
     if dialect == Dialect::Anthropic {
         mutations.push(append("anthropic-version", "2023-06-01", "ADD_IF_ABSENT"));
-    } else {
+    } else if dialect.bodies() != Dialect::Anthropic {
+        // Where the bodies are Anthropic's, this attempt or the next may need the betas.
         mutations.push(remove_all("anthropic-"));
     }
     json!({

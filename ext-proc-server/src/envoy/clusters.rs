@@ -83,9 +83,9 @@ pub fn order<'a>(
         let Some(mut cluster) = reach(config, &deployment.provider, Some(&deployment.model), asked) else {
             continue;
         };
-        // A translated attempt leaves its path and length in the headers; the next one must set its own.
-        let after_translation = clusters.iter().any(|earlier| earlier.adaptation.translates_from().is_some());
-        if after_translation && cluster.adaptation == Adaptation::None {
+        // An adapted attempt leaves its path and length in the headers; the next one must set its own.
+        let after_another = clusters.iter().any(|earlier| earlier.adaptation != Adaptation::None);
+        if after_another && cluster.adaptation == Adaptation::None {
             cluster.adaptation = Adaptation::Prepare;
         }
         clusters.push(cluster);
@@ -97,10 +97,13 @@ pub fn order<'a>(
 /// body stays.
 pub fn reach(config: &Config, provider: &str, model: Option<&str>, asked: Asked<'_>) -> Option<Cluster> {
     let settings = config.providers.get(provider)?;
-    let same_dialect = settings.speaks(asked.dialect);
+    let ranks = asked.operation == Operation::Rerank && ranks(asked.dialect) && ranks(settings.dialect);
+    let same_dialect = ranks || settings.speaks(asked.dialect);
     let renamed = model.is_some_and(|model| model != asked.model);
     let other_path = settings.path() != COMMON_BASE_PATH;
-    let adaptation = if same_dialect && (renamed || other_path) {
+    // Documents that are to be ranked have a few fields in one dialect and not in the other.
+    let other_fields = ranks && settings.dialect != asked.dialect;
+    let adaptation = if same_dialect && (renamed || other_path || other_fields) {
         Adaptation::Prepare
     } else if same_dialect {
         Adaptation::None
@@ -110,6 +113,11 @@ pub fn reach(config: &Config, provider: &str, model: Option<&str>, asked: Asked<
         return None;
     };
     Some(Cluster { provider: provider.to_owned(), model: model.map(str::to_owned), adaptation })
+}
+
+/// Whether documents can be ranked in this dialect.
+fn ranks(dialect: Dialect) -> bool {
+    matches!(dialect, Dialect::OpenAi | Dialect::Cohere)
 }
 
 /// Whether this request can be rewritten for a provider of another dialect.
@@ -129,7 +137,7 @@ pub fn all(config: &Config) -> Vec<Cluster> {
             let asked = Asked { dialect, operation, model: &model.name };
             clusters.extend(order(config, config.deployments(model), asked));
             // Embeddings are translated to fewer dialects and other calls to none, so their orders are others.
-            for operation in [Operation::Embeddings, Operation::Passthrough] {
+            for operation in [Operation::Embeddings, Operation::Rerank, Operation::Passthrough] {
                 let asked = Asked { operation, ..asked };
                 clusters.extend(order(config, config.deployments(model), asked));
             }

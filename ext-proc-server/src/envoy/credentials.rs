@@ -30,7 +30,15 @@ const BEARER: (&str, &str) = ("authorization", "Bearer ");
 fn key_header(provider: &Provider) -> (&'static str, &'static str) {
     match (provider.key_header(), provider.dialect) {
         (Some(header), _) => (header, ""),
-        (None, Dialect::OpenAi | Dialect::Responses | Dialect::Converse | Dialect::Cohere) => BEARER,
+        (
+            None,
+            Dialect::OpenAi
+            | Dialect::Responses
+            | Dialect::Converse
+            | Dialect::Cohere
+            | Dialect::Invoke
+            | Dialect::RawPredict,
+        ) => BEARER,
         (None, Dialect::Anthropic) => ("x-api-key", ""),
         (None, Dialect::Gemini) if provider.quirks.contains(&Quirk::Bearer) => BEARER,
         (None, Dialect::Gemini) => ("x-goog-api-key", ""),

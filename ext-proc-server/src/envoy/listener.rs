@@ -13,6 +13,8 @@ use weirgate_contract::{filter_state, metadata, request_header, response_header}
 const LOG_FLUSH: &str = "0.1s";
 /// How much of the access log a worker collects in that time before it sends it at once: some forty entries.
 const LOG_BUFFER: u32 = 64 << 10;
+/// What a connection may be upgraded to.
+const WEBSOCKET: &str = "websocket";
 /// Why an attempt broke off: its provider was silent for too long, reset the stream, or closed the connection.
 const BROKEN_OFF: [&str; 4] = ["UT", "SI", "UR", "UC"];
 
@@ -46,6 +48,8 @@ fn connection_manager(config: &Config, paths: &Paths, clusters: &[Cluster]) -> V
         "server_header_transformation": "PASS_THROUGH",
         "stream_idle_timeout": seconds(config.timeouts.silence + Duration::from_secs(60)),
         "request_headers_timeout": "30s",
+        // One of the routes allows it.
+        "upgrade_configs": [{"upgrade_type": WEBSOCKET, "enabled": false}],
         "access_log": [log_of_requests()],
         "route_config": {
             "name": "weirgate",
@@ -54,7 +58,7 @@ fn connection_manager(config: &Config, paths: &Paths, clusters: &[Cluster]) -> V
                 "domains": ["*"],
                 // Without it a body over 1 MiB could not be sent again to the next provider.
                 "request_body_buffer_limit": config.max_body,
-                "routes": [route(config, clusters)],
+                "routes": [websocket_route(config, clusters), route(config, clusters)],
             }],
         },
         "http_filters": http_filters,
@@ -101,6 +105,27 @@ fn route(config: &Config, clusters: &[Cluster]) -> Value {
         },
         "response_headers_to_add": told_headers(),
     })
+}
+
+/// The same for websockets, which last as long as both sides have something to say.
+fn websocket_route(config: &Config, clusters: &[Cluster]) -> Value {
+    let longest = seconds(config.timeouts.websocket);
+    let mut route = route(config, clusters);
+    let upgrade = json!({"name": "upgrade", "string_match": {"exact": WEBSOCKET, "ignore_case": true}});
+    merge(&mut route, json!({"name": "websocket", "match": {"prefix": "/", "headers": [upgrade]}}));
+    if let Some(action) = route.get_mut("route") {
+        let limits = json!({
+            "timeout": "0s",
+            "idle_timeout": longest,
+            "max_stream_duration": {"max_stream_duration": longest},
+            "upgrade_configs": [{"upgrade_type": WEBSOCKET}],
+        });
+        merge(action, limits);
+        if let Some(Value::Object(retries)) = action.get_mut("retry_policy") {
+            retries.remove("per_try_idle_timeout");
+        }
+    }
+    route
 }
 
 /// What clients are told besides the answer.

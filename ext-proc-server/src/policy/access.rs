@@ -129,10 +129,11 @@ impl Holder {
             let message = format!("the key \"{name}\" may not be used from this address");
             return Err(forbidden("network_not_allowed", message));
         }
-        // Embeddings were among the calls that nobody knew, and keys for those are still in use.
-        let embeds = question.operation == Operation::Embeddings;
+        // Calls that are no chats were among those that nobody knew, and keys for those are still in use.
+        let is_other = question.operation.dialect().is_none();
         let is_allowed = |allowed: &String| {
-            *allowed == question.operation.as_str() || (embeds && *allowed == Operation::Passthrough.as_str())
+            *allowed == question.operation.as_str()
+                || (is_other && *allowed == Operation::Passthrough.as_str())
         };
         let for_this = key.operations.is_empty() || key.operations.iter().any(is_allowed);
         if !for_this && question.operation != Operation::Models {

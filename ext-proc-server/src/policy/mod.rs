@@ -57,6 +57,18 @@ pub struct Question {
     pub choices: u64,
 }
 
+impl Question {
+    /// Whether nobody bills it, whatever the model costs.
+    pub fn is_free(&self) -> bool {
+        self.operation == Operation::CountTokens
+    }
+
+    /// As how many calls its model's price counts it at most.
+    fn calls(&self) -> u64 {
+        if self.operation == Operation::Rerank { self.choices.max(1) } else { 1 }
+    }
+}
+
 /// One configuration, made ready for decisions.
 #[derive(Debug)]
 pub struct Policy {
@@ -113,7 +125,7 @@ impl Policy {
         for model in &config.models {
             for dialect in Dialect::ALL {
                 let chat = dialect.chat().unwrap_or(Operation::Passthrough);
-                for operation in [chat, Operation::Embeddings, Operation::Passthrough] {
+                for operation in [chat, Operation::Embeddings, Operation::Rerank, Operation::Passthrough] {
                     let asked = Asked { dialect, operation, model: &model.name };
                     let found = clusters::order(&config, config.deployments(model), asked);
                     let order = Order::new(found, model.retries);
@@ -162,7 +174,7 @@ impl Order {
 /// What stands for all calls that go the same way as this one.
 fn kind(dialect: Dialect, operation: Operation) -> Operation {
     match operation {
-        Operation::Embeddings => operation,
+        Operation::Embeddings | Operation::Rerank => operation,
         _ => dialect.chat().filter(|_| operation.dialect().is_some()).unwrap_or(Operation::Passthrough),
     }
 }

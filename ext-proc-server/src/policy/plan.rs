@@ -8,6 +8,7 @@ use crate::envoy::clusters::{self, Adaptation, Asked};
 use crate::store::{Alternative, Amounts, Measure};
 use std::borrow::Cow;
 use std::sync::Arc;
+use weirgate_dialect::Operation;
 use weirgate_dialect::error::{ClientError, ErrorKind};
 use weirgate_tokens::family::generates_unseen;
 
@@ -151,7 +152,8 @@ impl Policy {
         let found =
             order.attempts.iter().map(|attempt| self.config.prices.find(attempt.served(&question.model)));
         let found: Vec<Found> = found.collect();
-        if budget && found.contains(&Found::Unknown) && (question.changes || !question.model.is_empty()) {
+        let may_cost = !question.is_free() && (question.changes || !question.model.is_empty());
+        if budget && found.contains(&Found::Unknown) && may_cost {
             // Whoever has a budget must know what a request costs before it is made.
             return Err(unpriced(model));
         }
@@ -179,8 +181,12 @@ impl Policy {
             false => Bound::Cap,
         };
         for size in sizes(question, bound, most, predicted, self.config.default_output_tokens) {
-            let worst =
-                |price: &&Price| price.upper_bound(question.input_tokens, size.tokens, &question.tier);
+            let worst = |price: &&Price| match question.is_free() {
+                true => 0,
+                false => price
+                    .upper_bound(question.input_tokens, size.tokens, &question.tier)
+                    .saturating_add(price.more_calls(question.calls())),
+            };
             let micro_dollars = prices.iter().map(worst).max().unwrap_or(0);
             let amounts = Amounts {
                 micro_dollars,
@@ -210,13 +216,29 @@ impl Policy {
                 // What the output adds to the input's price, which may make it dearer.
                 micro_dollars: prices
                     .iter()
-                    .map(|price| worst(price) - price.upper_bound(question.input_tokens, 0, &question.tier))
+                    .map(|price| {
+                        let input = price.upper_bound(question.input_tokens, 0, &question.tier);
+                        worst(price).saturating_sub(input)
+                    })
                     .max()
                     .unwrap_or(0),
             });
             plans.push(Plan { model: model.to_owned(), order, amounts, output_cap, slice, claims });
         }
         Ok(())
+    }
+
+    /// Whether the gateway has to count the tokens of a prompt itself, for a caller who asks for nothing else: no provider of the model
+    /// has such a call in the client's dialect.
+    ///
+    /// # Errors
+    /// As [`Self::plans`] of a chat with that model.
+    pub fn counts_itself(&self, question: &Question, caller: &Caller) -> Result<bool, ClientError> {
+        if question.operation != Operation::CountTokens || self.order(question, caller).is_ok() {
+            return Ok(false);
+        }
+        let operation = question.dialect.chat().unwrap_or(Operation::Passthrough);
+        self.order(&Question { operation, ..question.clone() }, caller).map(|_| true)
     }
 
     fn order(&self, question: &Question, caller: &Caller) -> Result<Arc<Order>, ClientError> {

@@ -337,3 +337,30 @@ fn what_only_reads_reserves_nothing_to_generate() {
     let plan = policy.plans(&get, &caller, 100, &[]).unwrap().remove(0);
     assert_eq!(plan.amounts.output_tokens, 0);
 }
+
+#[test]
+fn prompts_are_counted_here_where_no_provider_does() {
+    let policy = policy();
+    let itself = |key: &str, dialect: Dialect, model: &str| {
+        let question = Question { dialect, operation: Operation::CountTokens, ..question(model) };
+        policy.counts_itself(&question, &caller(&policy, key)).map_err(|error| error.code)
+    };
+    assert_eq!(itself("key-without-limits", Dialect::Anthropic, "gpt-4o"), Ok(true));
+    assert_eq!(itself("key-without-limits", Dialect::Anthropic, "chat"), Ok(false));
+    assert_eq!(itself("key-without-limits", Dialect::Gemini, "chat"), Ok(true));
+    // The provider that has the call is not this key's.
+    assert_eq!(itself("key-of-one-provider", Dialect::Anthropic, "chat"), Ok(true));
+    assert_eq!(itself("key-of-one-model", Dialect::Anthropic, "gpt-4o"), Err("model_not_allowed"));
+    assert_eq!(itself("key-without-limits", Dialect::Anthropic, "gpt-5o"), Err("model_not_found"));
+    let chat = caller(&policy, "key-without-limits");
+    assert!(!policy.counts_itself(&question("gpt-4o"), &chat).unwrap());
+}
+
+#[test]
+fn what_nobody_bills_needs_no_price_and_reserves_no_money() {
+    let policy = policy();
+    let caller = caller(&policy, "key-of-everybody");
+    let count = Question { operation: Operation::CountTokens, max_tokens: Some(0), ..question("unpriced") };
+    let plan = policy.plans(&count, &caller, 100, &[]).unwrap().remove(0);
+    assert_eq!(plan.amounts.micro_dollars, 0);
+}

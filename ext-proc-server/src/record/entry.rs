@@ -21,6 +21,9 @@ const LAG: Duration = Duration::from_secs(1);
 /// What it generates in that time at least.
 const LEAST_UNDERWAY: u64 = 8;
 
+/// The status of a request that makes its connection a websocket.
+const SWITCHING_PROTOCOLS: u16 = 101;
+
 /// What an entry says.
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -43,6 +46,8 @@ pub(super) struct Entry {
     /// Only something was read, which generates nothing.
     reads: bool,
     request_id: String,
+    /// Bytes that the client has sent, and that it was sent, without headers.
+    bytes: (u64, u64),
 }
 
 impl Entry {
@@ -71,6 +76,10 @@ impl Entry {
             reads: log.request.as_ref().is_some_and(|request| {
                 matches!(request.request_method(), RequestMethod::Get | RequestMethod::Head)
             }),
+            bytes: (
+                log.request.as_ref().map_or(0, |request| request.request_body_bytes),
+                response.response_body_bytes,
+            ),
             request_id: log.request.map(|request| request.request_id).unwrap_or_default(),
             cluster: common.upstream_cluster,
         }
@@ -87,7 +96,13 @@ impl Entry {
     /// Whether nothing was reserved for it, since it was refused or asks for nothing that costs.
     pub(super) fn reserved_nothing(&self) -> bool {
         let by_filter = self.head.as_ref().is_some_and(|head| !head.refused.is_empty());
-        by_filter || !self.decision.refused.is_empty() || self.operation() == Operation::Models
+        let by_decide = self.decision.answered || !self.decision.refused.is_empty();
+        by_filter || by_decide || self.operation() == Operation::Models
+    }
+
+    /// Whether it became a websocket, which is metered as that alone.
+    pub(super) fn is_connection(&self) -> bool {
+        self.operation() == Operation::Realtime && self.status == SWITCHING_PROTOCOLS
     }
 
     /// By what other entries of this request know it.
@@ -147,13 +162,16 @@ impl Entry {
         let error = refused.into_iter().flatten().find(|code| !code.is_empty()).map(str::to_owned);
         let error = error.or_else(|| self.cut.then(|| "limit_reached".to_owned()));
         // Many clients close the connection when they have read the last event.
-        let left = self.client_left && !counted.complete;
+        let complete = counted.complete || self.is_connection();
+        let left = self.client_left && !complete;
         let error = error.or_else(|| left.then(|| "client_left".to_owned()));
         let failed = || match self.details.as_str() {
             "" => format!("status_{}", self.status),
             details => details.to_owned(),
         };
         let error = error.or_else(|| (self.status >= 400).then(failed));
+        // Of other calls tokens say more.
+        let bytes = if self.is_connection() { self.bytes } else { (0, 0) };
         let cached = self.decision.cached.clone().unwrap_or_default();
         Line {
             time_ms: self.start.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64,
@@ -169,9 +187,12 @@ impl Entry {
             error: error.unwrap_or_default(),
             attempts: self.attempts,
             usage: counted.usage,
+            searches: counted.searches,
             source: counted.source,
             tier: counted.tier,
-            complete: counted.complete,
+            complete,
+            received_bytes: bytes.0,
+            sent_bytes: bytes.1,
             cost_micros: 0,
             broken_attempts_micros: 0,
             output_cap: self.decision.output_cap.unwrap_or(0),
@@ -189,7 +210,7 @@ impl Entry {
         let nothing = Counted::default();
         let reached_a_provider = self.attempts > 0 && self.decision.refused.is_empty();
         match &self.counted {
-            _ if !reached_a_provider || self.reads => nothing,
+            _ if !reached_a_provider || self.reads || self.operation() == Operation::CountTokens => nothing,
             _ if self.timed_out() => Counted { source: CountSource::Reserved, ..nothing },
             // The client left before the answer began, or the filter failed.
             Some(counted) if counted.source == CountSource::Reserved && self.status >= 400 => nothing,

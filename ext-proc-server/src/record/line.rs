@@ -41,12 +41,21 @@ pub struct Line {
     /// Tokens.
     #[serde(flatten)]
     pub usage: Usage,
+    /// As how many searches the provider bills the call; 0: it bills something else.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub searches: u64,
     /// Who counted them.
     pub source: CountSource,
     /// The provider's service tier; empty for the standard one.
     pub tier: String,
     /// Whether the answer came to its end.
     pub complete: bool,
+    /// Of a websocket: bytes that the client has sent, and what frames them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub received_bytes: u64,
+    /// Of a websocket: bytes that the client was sent, and what frames them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub sent_bytes: u64,
     /// What it cost, in micro-dollars.
     pub cost_micros: u64,
     /// The part of that for attempts that broke off, whose providers may have generated an answer that nobody got.
@@ -122,9 +131,12 @@ impl Line {
             error: String::new(),
             attempts: 0,
             usage: Usage::default(),
+            searches: 0,
             source: CountSource::Nothing,
             tier: String::new(),
             complete: false,
+            received_bytes: 0,
+            sent_bytes: 0,
             cost_micros: 0,
             broken_attempts_micros: 0,
             output_cap: 0,

@@ -81,7 +81,9 @@ async fn one(gateway: &Gateway, entry: Entry, broken: Vec<Broken>) -> Line {
     let cluster = policy.cluster(&entry.cluster);
     let mut line = entry.line(&policy, cluster);
     let price = policy.config().prices.find(&line.upstream_model);
-    let cost = |usage: &Usage, tier: &str| price.price().map_or(0, |price| price.cost(usage, tier));
+    let cost = |usage: &Usage, tier: &str, searches: u64| {
+        price.price().map_or(0, |price| price.cost(usage, tier).saturating_add(price.more_calls(searches)))
+    };
     // Where nobody can know what was generated: at least what was seen to pass.
     let unknown = line.source == CountSource::Reserved;
     if unknown {
@@ -91,7 +93,11 @@ async fn one(gateway: &Gateway, entry: Entry, broken: Vec<Broken>) -> Line {
     if line.stream && !entry.finished() && line.source == CountSource::Counted {
         line.usage.output += entry.underway(&line.usage).min(entry.unseen(&line.usage));
     }
-    line.cost_micros = cost(&line.usage, if unknown { "" } else { &line.tier });
+    // Nor does the price of a call itself apply where nothing came of it.
+    line.cost_micros = match line.source {
+        CountSource::Nothing if !entry.is_connection() => 0,
+        _ => cost(&line.usage, if unknown { "" } else { &line.tier }, line.searches),
+    };
     if let Some(cached) = &entry.decision.cached {
         line.cost_micros = cached.charge_micros;
     }

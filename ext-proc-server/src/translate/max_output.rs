@@ -17,8 +17,9 @@ const LIMITS: &[(&str, u32)] = &[
 /// The limit of models that came after those.
 const LATER: u32 = 64_000;
 
-/// The most tokens that a model generates in one answer.
+/// The most tokens that a model generates in one answer. Clouds write names of their own before the model's.
 pub(super) fn tokens(model: &str) -> u32 {
+    let model = model.find("claude").and_then(|start| model.get(start..)).unwrap_or(model);
     LIMITS.iter().find(|(prefix, _)| model.starts_with(prefix)).map_or(LATER, |(_, limit)| *limit)
 }
 
@@ -33,5 +34,7 @@ mod tests {
         assert_eq!(tokens("claude-opus-4-20250514"), 32_000);
         assert_eq!(tokens("claude-opus-4-5"), 64_000);
         assert_eq!(tokens("claude-sonnet-4-6"), 64_000);
+        assert_eq!(tokens("us.anthropic.claude-3-haiku-20240307-v1:0"), 4_096);
+        assert_eq!(tokens("claude-opus-4-1@20250805"), 32_000);
     }
 }

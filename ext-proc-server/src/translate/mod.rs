@@ -14,7 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tonic::metadata::MetadataMap;
 use weirgate_contract::filter_config::provider_path;
 use weirgate_contract::handover::{Decision, RequestHead};
-use weirgate_contract::{response_header, translate_metadata as about};
+use weirgate_contract::{request_header, response_header, translate_metadata as about};
 use weirgate_dialect::error::{ClientError, ErrorKind};
 use weirgate_dialect::translate::{self, Answer, AnswerOptions, Error, Options, Unsupported, embeddings};
 use weirgate_dialect::{Dialect, Operation, endpoint, framing};
@@ -73,6 +73,8 @@ pub(crate) struct Attempt {
     embeds: Option<(usize, embeddings::Encoding)>,
     /// Whether it asks for a stream.
     stream: bool,
+    /// What the client's header of betas says, where the provider takes that in the body.
+    betas: String,
     include_usage: bool,
     dropped: Vec<String>,
     answer: Option<Output>,
@@ -131,6 +133,7 @@ impl Attempt {
             asked,
             embeds: embeds.then(Default::default),
             stream,
+            betas: String::new(),
             include_usage: false,
             dropped: Vec::new(),
             answer: None,
@@ -142,7 +145,7 @@ impl Attempt {
     /// Answers one message of Envoy.
     pub(crate) fn answer(&mut self, message: ProcessingRequest) -> Option<ProcessingResponse> {
         match message.request? {
-            Request::RequestHeaders(_) => Some(self.request_headers()),
+            Request::RequestHeaders(headers) => Some(self.request_headers(&headers)),
             Request::RequestBody(body) => Some(self.request_body(&body)),
             Request::ResponseHeaders(headers) => Some(self.response_headers(&headers)),
             Request::ResponseBody(body) => Some(self.response_body(&body)),
@@ -151,7 +154,8 @@ impl Attempt {
         }
     }
 
-    fn request_headers(&self) -> ProcessingResponse {
+    fn request_headers(&mut self, request: &HttpHeaders) -> ProcessingResponse {
+        self.betas = find(request, request_header::ANTHROPIC_BETA).unwrap_or_default().into_owned();
         let Job { to, path, model, .. } = &self.job;
         // The provider may have no name of its own for it.
         let model = if model.is_empty() { &self.asked } else { model };
@@ -165,7 +169,7 @@ impl Attempt {
         let Job { from, to, model, unsupported, .. } = &self.job;
         let limit = max_output::tokens(model);
         // Anthropic refuses a limit that is over the model's own.
-        let over = |cap: u64| if *to == Dialect::Anthropic { cap.min(u64::from(limit)) } else { cap };
+        let over = |cap: u64| if to.bodies() == Dialect::Anthropic { cap.min(u64::from(limit)) } else { cap };
         let in_path = matches!(from, Dialect::Gemini | Dialect::Converse);
         let options = Options {
             // A body that names no model has none to keep.
@@ -175,6 +179,7 @@ impl Attempt {
             output_cap: self.output_cap.map(over),
             older_cap_field: self.job.older_cap_field,
             stream: self.stream,
+            betas: &self.betas,
         };
         if self.embeds.is_some() {
             return match embeddings::request(*to, &request.body, &options) {

@@ -167,6 +167,12 @@ pub fn is_probe(host: &dyn Host) -> bool {
     host.request_header(":path").as_deref() == Some(path::PROBE)
 }
 
+/// Whether this request makes the connection a websocket. Nobody can wait for the end of what is sent after it.
+pub fn is_websocket(host: &dyn Host) -> bool {
+    host.request_header(":method").as_deref() == Some("GET")
+        && host.request_header("upgrade").is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket"))
+}
+
 /// Whether a body of this content type is a file, a sound or a picture, which nobody reads and which may be large.
 pub fn is_media(content_type: &str) -> bool {
     let kinds = ["multipart/", "audio/", "image/", "video/", "application/octet-stream"];

@@ -9,17 +9,24 @@ use weirgate_contract::filter_config;
 use weirgate_dialect::error::{ClientError, ErrorKind};
 use weirgate_dialect::{Dialect, prompt};
 use weirgate_filter_host::{
-    Filter, Flow, Host, dialect_of, is_media, is_probe, may_be_json, prompt_dialect, refuse, sign_probe,
-    tell_refusal,
+    Filter, Flow, Host, dialect_of, is_media, is_probe, is_websocket, may_be_json, prompt_dialect, refuse,
+    sign_probe, tell_refusal,
 };
 use weirgate_guard::{Guard, Refusal};
 
 weirgate_filter_host::export_filter!(PromptGuard);
 
+/// The configuration made ready.
+#[derive(Debug)]
+pub struct Shared {
+    guard: Guard,
+    pass_websockets: bool,
+}
+
 /// The filter for one request.
 #[derive(Debug)]
 pub struct PromptGuard {
-    guard: Rc<Guard>,
+    shared: Rc<Shared>,
     /// What is to be checked once it is here.
     pending: Option<Pending>,
 }
@@ -36,22 +43,27 @@ enum Pending {
 
 impl Filter for PromptGuard {
     type Config = filter_config::PromptGuard;
-    type Shared = Guard;
+    type Shared = Shared;
 
-    fn configure(config: Self::Config) -> Result<Guard, String> {
-        Guard::new(&config).map_err(|bad| format!("rules[{}].pattern: {}", bad.index, bad.reason))
+    fn configure(config: Self::Config) -> Result<Shared, String> {
+        let guard = Guard::new(&config);
+        let guard = guard.map_err(|bad| format!("rules[{}].pattern: {}", bad.index, bad.reason))?;
+        Ok(Shared { guard, pass_websockets: config.pass_websockets })
     }
 
-    fn new(guard: Rc<Guard>) -> Self {
-        Self { guard, pending: None }
+    fn new(shared: Rc<Shared>) -> Self {
+        Self { shared, pending: None }
     }
 
     fn on_request_headers(&mut self, host: &dyn Host, end: bool) -> Flow {
         if is_probe(host) {
             sign_probe(host, "prompt-guard");
         }
-        if end || self.guard.is_empty() {
+        if end || self.shared.guard.is_empty() {
             return Flow::Continue;
+        }
+        if is_websocket(host) {
+            return self.websocket(host);
         }
         self.pending = match prompt_dialect(host) {
             Some(dialect) => Some(Pending::Chat(dialect)),
@@ -85,7 +97,7 @@ impl Filter for PromptGuard {
             Pending::Chat(dialect) => (dialect, prompt::read(dialect, &body)),
             Pending::Other(dialect) | Pending::Media(dialect) => (dialect, prompt::read_any(&body)),
         };
-        let checked = prompt.and_then(|prompt| self.guard.check(&prompt).map_err(refusal));
+        let checked = prompt.and_then(|prompt| self.shared.guard.check(&prompt).map_err(refusal));
         match checked {
             Ok(()) => Flow::Continue,
             Err(error) => {
@@ -93,6 +105,19 @@ impl Filter for PromptGuard {
                 refuse(host, dialect, &error)
             }
         }
+    }
+}
+
+impl PromptGuard {
+    /// What is said over a websocket passes unseen, which whoever wrote the rules must have said to be right.
+    fn websocket(&self, host: &dyn Host) -> Flow {
+        if self.shared.pass_websockets {
+            return Flow::Continue;
+        }
+        let message = "what is said over a websocket cannot be checked by the rules for prompts";
+        let error = ClientError::new(ErrorKind::GuardRefused, "guard_refused", message);
+        tell_refusal(host, error.code);
+        refuse(host, dialect_of(host), &error)
     }
 }
 
@@ -175,5 +200,20 @@ mod tests {
         let error =
             filter::<PromptGuard>(r#"{"rules":[{"name":"a","action":"deny","pattern":"("}]}"#).unwrap_err();
         assert!(error.starts_with("rules[0].pattern"), "{error}");
+    }
+
+    #[test]
+    fn websockets_pass_only_where_the_rules_say_so_or_there_are_none() {
+        let status = |method: &str, config: &str| {
+            let mut guard: PromptGuard = filter(config).unwrap();
+            let host = FakeHost::request(method, "/v1/realtime", &[("upgrade", "websocket")]);
+            let flow = guard.on_request_headers(&host, false);
+            (flow, host.status())
+        };
+        assert_eq!(status("GET", RULES), (Flow::Answered, Some(400)));
+        let passing = RULES.replacen('{', r#"{"pass_websockets":true,"#, 1);
+        assert_eq!(status("GET", &passing), (Flow::Continue, None));
+        assert_eq!(status("GET", ""), (Flow::Continue, None));
+        assert_eq!(status("POST", &passing), (Flow::Hold, None));
     }
 }

@@ -30,8 +30,11 @@ pub(crate) enum Sdk {
 
 /// Classifies a request.
 pub(crate) fn classify(method: &str, path: &str, sdk: Sdk) -> Class {
-    let below = strip_version(path);
-    let bare = below.split('?').next().unwrap_or_default().trim_end_matches('/');
+    // Only this call of Cohere's has a place among those of clients, under its own version.
+    let cohere = path.strip_prefix("/v2").filter(|rest| bare_path(rest) == RERANK);
+    let below = cohere.unwrap_or_else(|| strip_version(path));
+    let bare = bare_path(below);
+    let counts = if method == "POST" { endpoint::counts(below) } else { None };
     let in_path = if method == "POST" { endpoint::in_path(below) } else { None };
     let gemini = sdk == Sdk::Gemini || is_gemini(path);
     let (dialect, operation) = match (method, bare) {
@@ -40,6 +43,10 @@ pub(crate) fn classify(method: &str, path: &str, sdk: Sdk) -> Class {
         ("POST", "/responses") => (Dialect::Responses, Operation::Responses),
         ("POST", "/messages") => (Dialect::Anthropic, Operation::Messages),
         ("POST", "/embeddings") if sdk != Sdk::Anthropic => (Dialect::OpenAi, Operation::Embeddings),
+        ("POST", "/completions") if sdk != Sdk::Anthropic => (Dialect::OpenAi, Operation::Completions),
+        ("POST", RERANK) if cohere.is_some() => (Dialect::Cohere, Operation::Rerank),
+        ("POST", RERANK) if sdk != Sdk::Anthropic => (Dialect::OpenAi, Operation::Rerank),
+        _ if let Some(dialect) = counts => (dialect, Operation::CountTokens),
         ("GET", "/models") if sdk == Sdk::Anthropic => (Dialect::Anthropic, Operation::Models),
         ("GET", "/models") if gemini => (Dialect::Gemini, Operation::Models),
         ("GET", "/models") => (Dialect::OpenAi, Operation::Models),
@@ -57,7 +64,8 @@ pub(crate) fn classify(method: &str, path: &str, sdk: Sdk) -> Class {
     let (endpoint, key) =
         if dialect == Dialect::Gemini { without_key(below) } else { (below.to_owned(), None) };
     // Vertex AI has the project and the place before it.
-    let start = if in_path.is_some() { endpoint.find("/model") } else { None };
+    let names_model = in_path.is_some() || counts == Some(Dialect::Gemini);
+    let start = if names_model { endpoint.find("/model") } else { None };
     let endpoint = endpoint.get(start.unwrap_or(0)..).unwrap_or_default().to_owned();
     let path = if operation == Operation::Probe { endpoint.clone() } else { usual_path(dialect, &endpoint) };
     let stream = in_path.as_ref().is_some_and(|said| said.stream);
@@ -72,6 +80,13 @@ pub(crate) fn usual_path(dialect: Dialect, endpoint: &str) -> String {
         Dialect::Converse => endpoint.to_owned(),
         _ => format!("/v1{endpoint}"),
     }
+}
+
+const RERANK: &str = "/rerank";
+
+/// A path without its query and the slash at its end.
+fn bare_path(path: &str) -> &str {
+    path.split('?').next().unwrap_or_default().trim_end_matches('/')
 }
 
 /// The model of another call that names it in its path: `/models/gemini-2.5-pro:countTokens`, `/model/amazon.titan/invoke`.
@@ -155,6 +170,42 @@ mod tests {
     }
 
     #[test]
+    fn calls_that_count_are_known_in_every_dialect() {
+        let count = |path: &str| {
+            let class = classify("POST", path, Sdk::Other);
+            assert_eq!(class.operation, Operation::CountTokens, "{path}");
+            (class.dialect, class.path, class.model)
+        };
+        assert_eq!(count("/v1/messages/count_tokens").0, Dialect::Anthropic);
+        assert_eq!(count("/v1/responses/input_tokens").0, Dialect::Responses);
+        let gemini = (
+            Dialect::Gemini,
+            "/v1beta/models/gemini-2.5-pro:countTokens".to_owned(),
+            Some("gemini-2.5-pro".to_owned()),
+        );
+        assert_eq!(count("/v1beta/models/gemini-2.5-pro:countTokens"), gemini);
+        let vertex = "/v1/projects/p/locations/l/publishers/google/models/gemini-2.5-pro:countTokens";
+        assert_eq!(count(vertex), gemini);
+        assert_eq!(class("GET", "/v1/messages/count_tokens").1, Operation::Passthrough);
+    }
+
+    #[test]
+    fn documents_are_ranked_on_the_paths_of_cohere_and_of_others() {
+        for (path, dialect) in [
+            ("/v1/rerank", Dialect::OpenAi),
+            ("/rerank", Dialect::OpenAi),
+            ("/v2/rerank", Dialect::Cohere),
+            ("/v2/rerank/?x=1", Dialect::Cohere),
+        ] {
+            let class = classify("POST", path, Sdk::Other);
+            assert_eq!((class.dialect, class.operation), (dialect, Operation::Rerank), "{path}");
+        }
+        assert_eq!(class("POST", "/v2/rerank"), (Dialect::Cohere, Operation::Rerank, "/rerank".to_owned()));
+        assert_eq!(class("POST", "/v2/chat").2, "/v2/chat");
+        assert_eq!(class("POST", "/v1/completions").1, Operation::Completions);
+    }
+
+    #[test]
     fn a_key_in_the_query_goes_no_further() {
         let class = classify("POST", "/v1beta/models/m:generateContent?key=abc&alt=sse", Sdk::Other);
         assert_eq!(class.key.as_deref(), Some("abc"));
@@ -172,10 +223,6 @@ mod tests {
         assert_eq!(class("GET", "/v1/embeddings").1, Operation::Passthrough);
         assert_eq!(classify("POST", "/v1/embeddings", Sdk::Anthropic).operation, Operation::Passthrough);
         assert_eq!(class("GET", "/v1/responses/resp_1").1, Operation::Passthrough);
-        assert_eq!(class("POST", "/v1/messages/count_tokens").0, Dialect::Anthropic);
-        let count = classify("POST", "/v1beta/models/gemini-2.5-pro:countTokens", Sdk::Other);
-        assert_eq!((count.dialect, count.operation), (Dialect::Gemini, Operation::Passthrough));
-        assert_eq!(count.model.as_deref(), Some("gemini-2.5-pro"));
         assert_eq!(class("POST", "/model/amazon.titan/invoke").0, Dialect::Converse);
         assert_eq!(class("GET", "/v1").2, "/v1");
         assert_eq!(class("GET", "/v1x/y").2, "/v1x/y");

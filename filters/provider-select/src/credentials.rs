@@ -13,6 +13,28 @@ pub(crate) fn key(headers: &[(String, String)]) -> Option<&str> {
     })
 }
 
+/// The header in which clients of websockets name what they speak.
+pub(crate) const PROTOCOLS: &str = "sec-websocket-protocol";
+/// The name under which browsers, which can set no other header, send OpenAI a key.
+const KEY_PROTOCOL: &str = "openai-insecure-api-key.";
+
+/// What stands in that header.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Protocols<'a> {
+    /// The key.
+    pub(crate) key: &'a str,
+    /// The header without it; `None`: nothing is left.
+    pub(crate) others: Option<String>,
+}
+
+/// The key among the protocols of a websocket.
+pub(crate) fn in_protocols(header: &str) -> Option<Protocols<'_>> {
+    let all = || header.split(',').map(str::trim);
+    let key = all().find_map(|name| name.strip_prefix(KEY_PROTOCOL)).filter(|key| !key.is_empty())?;
+    let others: Vec<&str> = all().filter(|name| !name.starts_with(KEY_PROTOCOL)).collect();
+    Some(Protocols { key, others: (!others.is_empty()).then(|| others.join(", ")) })
+}
+
 /// The SHA-256 of a key, in lower-case hexadecimal.
 pub(crate) fn digest(key: &str) -> String {
     hex(&Sha256::digest(key.as_bytes()))
@@ -40,6 +62,17 @@ mod tests {
         for header in ["x-api-key", "api-key", "x-goog-api-key"] {
             assert_eq!(of(header, "abc").as_deref(), Some(abc), "{header}");
         }
+    }
+
+    #[test]
+    fn a_key_among_protocols_is_taken_out() {
+        let header = "realtime, openai-insecure-api-key.abc,openai-beta.realtime-v1";
+        let others = Some("realtime, openai-beta.realtime-v1".to_owned());
+        assert_eq!(in_protocols(header), Some(Protocols { key: "abc", others }));
+        let alone = in_protocols("openai-insecure-api-key.abc");
+        assert_eq!(alone, Some(Protocols { key: "abc", others: None }));
+        assert_eq!(in_protocols("realtime"), None);
+        assert_eq!(in_protocols("openai-insecure-api-key."), None);
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub struct ProviderSelect {
     config: Rc<filter_config::ProviderSelect>,
     request: Option<request::Request>,
     envelope: Option<envelope::Envelope>,
+    /// In an upstream chain.
+    prepared: prepare::Prepared,
 }
 
 impl Filter for ProviderSelect {
@@ -42,12 +44,12 @@ impl Filter for ProviderSelect {
     }
 
     fn new(config: Rc<Self::Shared>) -> Self {
-        Self { config, request: None, envelope: None }
+        Self { config, request: None, envelope: None, prepared: prepare::Prepared::default() }
     }
 
     fn on_request_headers(&mut self, host: &dyn Host, end: bool) -> Flow {
         if let Some(upstream) = &self.config.upstream {
-            return prepare::headers(host, upstream, end);
+            return self.prepared.headers(host, upstream, end);
         }
         let (request, flow) = request::Request::begin(host, &self.config, end);
         self.request = Some(request);
@@ -56,7 +58,7 @@ impl Filter for ProviderSelect {
 
     fn on_request_body(&mut self, host: &dyn Host, end: bool) -> Flow {
         if let Some(upstream) = &self.config.upstream {
-            return prepare::body(host, upstream, end);
+            return self.prepared.body(host, upstream, end);
         }
         match &mut self.request {
             Some(request) => request.body(host, end),
@@ -66,6 +68,7 @@ impl Filter for ProviderSelect {
 
     fn on_response_headers(&mut self, host: &dyn Host, end: bool) -> Flow {
         if self.config.upstream.is_some() {
+            self.prepared.answer(host);
             return Flow::Continue;
         }
         let dialect = self.request.as_ref().map_or(Dialect::OpenAi, request::Request::dialect);

@@ -4,20 +4,95 @@
 
 use weirgate_contract::filter_config::{Upstream, provider_path};
 use weirgate_contract::handover::{Decision, RequestHead};
-use weirgate_contract::{filter_state, metadata};
-use weirgate_dialect::{Dialect, Operation, endpoint, head, translate};
+use weirgate_contract::{filter_state, metadata, response_header};
+use weirgate_dialect::{Operation, endpoint, head, rerank, translate};
 use weirgate_filter_host::{Flow, Host, edit_request};
 
-/// Sets the path; keeps the headers until the body is here if the model must be replaced.
-pub(crate) fn headers(host: &dyn Host, upstream: &Upstream, end: bool) -> Flow {
-    let endpoint = host.property(&[filter_state::ENDPOINT]).and_then(|bytes| String::from_utf8(bytes).ok());
-    if let Some(mut endpoint) = endpoint {
-        if let Some(model) = &upstream.model {
-            endpoint = endpoint::with_model(&endpoint, model).unwrap_or(endpoint);
+/// What is known of one attempt.
+#[derive(Debug, Default)]
+pub(crate) struct Prepared {
+    /// The connection becomes a websocket, so that what follows the headers is no body.
+    is_websocket: bool,
+    /// Fields that were left out, for the provider does not take them.
+    dropped: Vec<&'static str>,
+}
+
+impl Prepared {
+    /// Sets the path; keeps the headers until the body is here if the model must be replaced.
+    pub(crate) fn headers(&mut self, host: &dyn Host, upstream: &Upstream, end: bool) -> Flow {
+        let operation = request(host).map(|request| request.operation);
+        self.is_websocket = operation == Some(Operation::Realtime);
+        let endpoint = host.property(&[filter_state::ENDPOINT]);
+        if let Some(mut endpoint) = endpoint.and_then(|bytes| String::from_utf8(bytes).ok()) {
+            if let Some(model) = &upstream.model {
+                let renamed = match self.is_websocket {
+                    true => endpoint::with_model_in_query(&endpoint, model),
+                    false => endpoint::with_model(&endpoint, model),
+                };
+                endpoint = renamed.unwrap_or(endpoint);
+            }
+            host.set_request_header(":path", Some(&provider_path(&upstream.base_path, &endpoint)));
         }
-        host.set_request_header(":path", Some(&provider_path(&upstream.base_path, &endpoint)));
+        let changes = upstream.model.is_some() || operation == Some(Operation::Rerank);
+        if end || self.is_websocket || (!changes && cap(host).is_none()) {
+            Flow::Continue
+        } else {
+            Flow::Hold
+        }
     }
-    if end || (upstream.model.is_none() && cap(host).is_none()) { Flow::Continue } else { Flow::Hold }
+
+    /// Puts the provider's name of the model in place of the one the client used, and the cap where there is none. A body without a
+    /// model, or one that is no JSON, stays as it is.
+    pub(crate) fn body(&mut self, host: &dyn Host, upstream: &Upstream, end: bool) -> Flow {
+        if self.is_websocket {
+            return Flow::Continue;
+        }
+        if !end {
+            return Flow::Hold;
+        }
+        let mut body = host.request_body();
+        let mut changed = false;
+        let request = request(host);
+        let dialect = request.as_ref().map(|request| request.dialect);
+        if request.is_some_and(|request| request.operation == Operation::Rerank)
+            && let Some(adapted) = rerank::adapt(&body, upstream.cohere)
+        {
+            (body, changed, self.dropped) = (adapted.body, true, adapted.dropped);
+        }
+        if let Some(dialect) = dialect
+            && let Some(own) = translate::without_marked(dialect, &body)
+        {
+            (body, changed) = (own, true);
+        }
+        let field = upstream.cap_field.as_deref();
+        if let (Some(tokens), Some(dialect)) = (cap(host), dialect)
+            && let Some(capped) = head::cap_output(dialect, &body, field, tokens)
+        {
+            (body, changed) = (capped, true);
+        }
+        let renamed = upstream.model.as_ref().and_then(|model| {
+            let head = head::read(Operation::Passthrough, &body).ok()?;
+            head.model.as_ref().filter(|current| *current != model)?;
+            Some(head.set_model(model))
+        });
+        match renamed {
+            Some(edit) => edit_request(host, body, edit),
+            None => {
+                if changed {
+                    host.set_request_body(&body);
+                }
+                host.set_request_header("content-length", Some(&body.len().to_string()));
+            }
+        }
+        Flow::Continue
+    }
+
+    /// Tells the client which fields were left out.
+    pub(crate) fn answer(&self, host: &dyn Host) {
+        if !self.dropped.is_empty() {
+            host.set_response_header(response_header::DROPPED, Some(&self.dropped.join(",")));
+        }
+    }
 }
 
 /// The cap that decide asks for. It does not stand in a header: an attempt before this one would have removed that.
@@ -27,44 +102,7 @@ fn cap(host: &dyn Host) -> Option<u64> {
     decision.output_cap
 }
 
-/// The client's dialect, for the same reason from where `provider-select` left it.
-fn dialect(host: &dyn Host) -> Option<Dialect> {
-    let head: RequestHead = serde_json::from_slice(&host.property(&[filter_state::REQUEST])?).ok()?;
-    Some(head.dialect)
-}
-
-/// Puts the provider's name of the model in place of the one the client used, and the cap where there is none. A body without a model, or one that is no
-/// JSON, stays as it is.
-pub(crate) fn body(host: &dyn Host, upstream: &Upstream, end: bool) -> Flow {
-    if !end {
-        return Flow::Hold;
-    }
-    let mut body = host.request_body();
-    let mut changed = false;
-    if let Some(dialect) = dialect(host)
-        && let Some(own) = translate::without_marked(dialect, &body)
-    {
-        (body, changed) = (own, true);
-    }
-    let field = upstream.cap_field.as_deref();
-    if let (Some(tokens), Some(dialect)) = (cap(host), dialect(host))
-        && let Some(capped) = head::cap_output(dialect, &body, field, tokens)
-    {
-        (body, changed) = (capped, true);
-    }
-    let renamed = upstream.model.as_ref().and_then(|model| {
-        let head = head::read(Operation::Passthrough, &body).ok()?;
-        head.model.as_ref().filter(|current| *current != model)?;
-        Some(head.set_model(model))
-    });
-    match renamed {
-        Some(edit) => edit_request(host, body, edit),
-        None => {
-            if changed {
-                host.set_request_body(&body);
-            }
-            host.set_request_header("content-length", Some(&body.len().to_string()));
-        }
-    }
-    Flow::Continue
+/// What was read of the request, for the same reason from where `provider-select` left it.
+fn request(host: &dyn Host) -> Option<RequestHead> {
+    serde_json::from_slice(&host.property(&[filter_state::REQUEST])?).ok()
 }

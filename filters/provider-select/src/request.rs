@@ -6,7 +6,7 @@ use weirgate_contract::filter_config::{HeaderRule, ProviderSelect};
 use weirgate_contract::handover::RequestHead;
 use weirgate_contract::{filter_state, request_header as header};
 use weirgate_dialect::error::{ClientError, ErrorKind};
-use weirgate_dialect::{Dialect, Operation, endpoint, head, translate};
+use weirgate_dialect::{Dialect, Operation, endpoint, head, rerank, translate};
 use weirgate_filter_host::{Flow, Host, edit_request, is_media, may_be_json, refuse, sign_probe};
 use weirgate_keys::Form;
 
@@ -26,8 +26,6 @@ pub(crate) struct Request {
     end_user: Option<String>,
     /// The path below the version, with its query.
     endpoint: String,
-    /// The call asks only how many tokens a prompt has.
-    counts_only: bool,
     max_body: usize,
     /// The client calls the body a file or a picture, and nothing of it is here yet.
     media: bool,
@@ -48,10 +46,20 @@ impl Request {
             Sdk::Other
         };
         let sent_path = get(":path").unwrap_or_default();
+        let upgrade = upgrade(&headers);
         let class = classify(get(":method").unwrap_or_default(), sent_path, sdk);
         let Class { dialect, operation, endpoint, path, model, stream, key: query_key } = class;
+        let (operation, model, stream) = match upgrade {
+            Upgrade::Websocket => {
+                (Operation::Realtime, model.or_else(|| endpoint::model_in_query(&endpoint)), true)
+            }
+            Upgrade::None | Upgrade::Other => (operation, model, stream),
+        };
         let keep_credentials = config.keep_credentials;
+        let protocols = get(credentials::PROTOCOLS).filter(|_| upgrade == Upgrade::Websocket);
+        let protocols = protocols.and_then(credentials::in_protocols);
         let key = credentials::key(&headers).or(query_key.as_deref());
+        let key = key.or(protocols.as_ref().map(|protocols| protocols.key));
         let forged = match (key, &config.key_checksum) {
             (Some(key), Some(secret)) => weirgate_keys::verify(key, secret.as_bytes()) == Form::Forged,
             _ => false,
@@ -68,6 +76,9 @@ impl Request {
             if (ours && !probe) || credential {
                 host.set_request_header(name, None);
             }
+        }
+        if let Some(protocols) = protocols.as_ref().filter(|_| !keep_credentials) {
+            host.set_request_header(credentials::PROTOCOLS, protocols.others.as_deref());
         }
         // A compressed answer can be neither counted nor translated.
         host.set_request_header("accept-encoding", None);
@@ -108,7 +119,6 @@ impl Request {
             },
             chosen_model: choice.model,
             end_user,
-            counts_only: counts_only(&endpoint),
             endpoint,
             max_body: config.max_body.unwrap_or(usize::MAX),
             media: false,
@@ -123,6 +133,13 @@ impl Request {
             // Whoever makes keys up is not worth a body, nor a call of decide.
             _ if forged => request.refuse(host, &forged_key()),
             _ if too_large => request.refuse(host, &request.too_large()),
+            _ if upgrade == Upgrade::Other => request.refuse(host, &no_upgrade()),
+            Operation::Realtime => {
+                // What is sent after it is no body that anybody could wait for.
+                request.choose_model(host);
+                request.finish(host);
+                Flow::Continue
+            }
             Operation::Models | Operation::Probe => {
                 request.finish(host);
                 Flow::Continue
@@ -201,34 +218,30 @@ impl Request {
         if let Some(model) = read.model.as_ref().filter(|_| !in_path) {
             self.head.model.clone_from(model);
         }
-        if self.counts_only {
-            // Nothing is generated, and nobody bills it.
-            host.set_request_header(header::MAX_TOKENS, Some("0"));
-            return self.finish(host);
-        }
-        if self.head.operation.is_head_only() {
+        let operation = self.head.operation;
+        if operation.is_head_only() && operation != Operation::CountTokens {
             // token-counter counts chats; for what to reserve for another call, its size has to do.
             let tokens = body.len().div_ceil(BYTES_A_TOKEN);
             host.set_request_header(header::INPUT_TOKENS, Some(&tokens.to_string()));
         }
-        if self.head.operation.dialect().is_some() && translate::may_hold_marked(self.head.dialect, &body) {
+        if operation.dialect().is_some() && translate::may_hold_marked(self.head.dialect, &body) {
             host.set_request_header(header::FOREIGN, Some("1"));
         }
-        if let Some(chosen) = self.chosen_model.take().filter(|chosen| *chosen != self.head.model) {
-            if !in_path {
-                edit_request(host, body, read.set_model(&chosen));
-                self.head.model = chosen;
-            } else if let Some(endpoint) = endpoint::with_model(&self.endpoint, &chosen) {
-                host.set_filter_state(filter_state::ENDPOINT, endpoint.as_bytes());
-                host.set_request_header(":path", Some(&usual_path(self.head.dialect, &endpoint)));
-                self.head.model = chosen;
-            }
+        let choices = match operation {
+            Operation::Rerank => rerank::searches(&body),
+            _ => read.choices,
+        };
+        if in_path {
+            self.choose_model(host);
+        } else if let Some(chosen) = self.chosen_model.take().filter(|chosen| *chosen != self.head.model) {
+            edit_request(host, body, read.set_model(&chosen));
+            self.head.model = chosen;
         }
         if let Some(tokens) = read.max_tokens {
             host.set_request_header(header::MAX_TOKENS, Some(&tokens.to_string()));
         }
-        if read.choices > 1 {
-            host.set_request_header(header::CHOICES, Some(&read.choices.to_string()));
+        if choices > 1 {
+            host.set_request_header(header::CHOICES, Some(&choices.to_string()));
         }
         self.end_user = self.end_user.take().or_else(|| read.end_user.clone());
         // Others are for the provider to refuse: no price has such a name.
@@ -236,6 +249,22 @@ impl Request {
             host.set_request_header(header::TIER, Some(tier));
         }
         self.finish(host);
+    }
+
+    /// Puts the model that a header chose in place of the one that the path or its query names.
+    fn choose_model(&mut self, host: &dyn Host) {
+        let Some(chosen) = self.chosen_model.take().filter(|chosen| *chosen != self.head.model) else {
+            return;
+        };
+        let endpoint = match self.head.operation {
+            Operation::Realtime => endpoint::with_model_in_query(&self.endpoint, &chosen),
+            _ => endpoint::with_model(&self.endpoint, &chosen),
+        };
+        if let Some(endpoint) = endpoint {
+            host.set_filter_state(filter_state::ENDPOINT, endpoint.as_bytes());
+            host.set_request_header(":path", Some(&usual_path(self.head.dialect, &endpoint)));
+            self.head.model = chosen;
+        }
     }
 
     /// Tells the rest of the chain what was read.
@@ -277,10 +306,26 @@ impl Request {
     }
 }
 
-/// Whether an endpoint only counts tokens: Anthropic's `/messages/count_tokens` and Gemini's `:countTokens`.
-fn counts_only(endpoint: &str) -> bool {
-    let path = endpoint.split('?').next().unwrap_or_default();
-    path.ends_with("/count_tokens") || path.ends_with(":countTokens")
+/// What a connection is to become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Upgrade {
+    /// What it is.
+    None,
+    Websocket,
+    /// Something that nobody here could check.
+    Other,
+}
+
+fn upgrade(headers: &[(String, String)]) -> Upgrade {
+    let get = |name: &str| headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str());
+    match get("upgrade") {
+        None => Upgrade::None,
+        // With any other method it is a request that nobody reads, and that a careless provider answers.
+        Some(protocol) if protocol.eq_ignore_ascii_case("websocket") && get(":method") == Some("GET") => {
+            Upgrade::Websocket
+        }
+        Some(_) => Upgrade::Other,
+    }
 }
 
 /// The address that the request comes from, as Envoy sees it behind trusted proxies.
@@ -343,6 +388,15 @@ fn forged_key() -> ClientError {
 
 fn empty() -> ClientError {
     ClientError::new(ErrorKind::InvalidRequest, "invalid_json", "the body is empty: a JSON object is needed")
+}
+
+fn no_upgrade() -> ClientError {
+    ClientError::new(
+        ErrorKind::InvalidRequest,
+        "upgrade_not_supported",
+        "a connection can only be upgraded to a websocket, by a GET",
+    )
+    .with_param("upgrade")
 }
 
 fn compressed_request() -> ClientError {

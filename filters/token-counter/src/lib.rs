@@ -11,7 +11,8 @@ use answer::Answer;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use weirgate_contract::filter_config::{self, Tokenizer};
-use weirgate_dialect::Dialect;
+use weirgate_contract::request_header;
+use weirgate_dialect::{Dialect, Operation};
 use weirgate_filter_host::{Filter, Flow, Host, dialect_of, is_probe, prompt_dialect, sign_probe};
 use weirgate_tokens::encoding::Encoding;
 use weirgate_tokens::family::{self, Counting};
@@ -41,6 +42,8 @@ pub struct TokenCounter {
     /// The dialect of a call without a prompt that is known, for the usage in its answer.
     dialect: Dialect,
     prompt: Option<request::Prompt>,
+    /// The call asks only how many tokens a prompt has, and they are not counted yet.
+    counts: bool,
     answer: Option<Answer>,
     /// The answer comes from decide's cache, and nobody asks what it used.
     cached: bool,
@@ -70,7 +73,7 @@ impl Filter for TokenCounter {
     }
 
     fn new(shared: Rc<Shared>) -> Self {
-        Self { shared, dialect: Dialect::OpenAi, prompt: None, answer: None, cached: false }
+        Self { shared, dialect: Dialect::OpenAi, prompt: None, counts: false, answer: None, cached: false }
     }
 
     fn on_request_headers(&mut self, host: &dyn Host, end: bool) -> Flow {
@@ -78,15 +81,27 @@ impl Filter for TokenCounter {
             sign_probe(host, "token-counter");
         }
         self.dialect = dialect_of(host);
-        self.prompt = prompt_dialect(host).map(request::Prompt::new);
-        if self.prompt.is_some() && !end { Flow::Hold } else { Flow::Continue }
+        let operation = host.request_header(request_header::OPERATION);
+        self.prompt = match operation.as_deref().and_then(Operation::parse) {
+            Some(Operation::Completions) => Some(request::Prompt::of_completion()),
+            _ => prompt_dialect(host).map(request::Prompt::of_chat),
+        };
+        self.counts = operation.as_deref() == Some(Operation::CountTokens.as_str());
+        let needs_body = self.prompt.is_some() || self.counts;
+        if needs_body && !end { Flow::Hold } else { Flow::Continue }
     }
 
     fn on_request_body(&mut self, host: &dyn Host, end: bool) -> Flow {
         match &mut self.prompt {
             Some(_) if !end => Flow::Hold,
             Some(prompt) => prompt.count(host, &self.shared),
-            None => Flow::Continue,
+            None if !self.counts => Flow::Continue,
+            None if !end => Flow::Hold,
+            None => {
+                self.counts = false;
+                request::tell_count(host, self.dialect, &self.shared);
+                Flow::Continue
+            }
         }
     }
 

@@ -23,6 +23,16 @@ CHAT = {
     ],
     "usage": {"prompt_tokens": 5, "completion_tokens": 4, "total_tokens": 9},
 }
+MESSAGE = {
+    "id": "msg_1",
+    "type": "message",
+    "role": "assistant",
+    "model": "m",
+    "content": [{"type": "text", "text": "Hello from the cloud"}],
+    "stop_reason": "end_turn",
+    "stop_sequence": None,
+    "usage": {"input_tokens": 5, "output_tokens": 4},
+}
 GEMINI = {
     "candidates": [
         {"content": {"role": "model", "parts": [{"text": "Hello from the cloud"}]}, "finishReason": "STOP", "index": 0}
@@ -116,6 +126,8 @@ class Cloud:
                 return status, {"message": "not now"}
             if path.endswith("/converse"):
                 return 200, CONVERSE
+            if path.endswith("/invoke"):
+                return 200, MESSAGE
             return 200, GEMINI if path.endswith(":generateContent") else CHAT
 
     def _token(self, request):

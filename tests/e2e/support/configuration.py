@@ -2,6 +2,10 @@
 
 # Every test gets a key of its own, so that it finds its own lines in the ledger.
 POOL = 2_000
+# Anthropic's models as clouds serve them, with the mock's names of the dialects.
+HOSTED = {"eu.anthropic.claude-sonnet-4-5-20250929-v1:0": "invoke", "claude-sonnet-4-5@20250929": "rawpredict"}
+# The mock's names of all dialects whose bodies are Anthropic's.
+ANTHROPICS = ("anthropic", *HOSTED.values())
 # Nothing listens there.
 CLOSED = "http://127.0.0.1:1/v1"
 
@@ -53,6 +57,16 @@ def configuration(mock, listen, admin, ledger):
                 "base_url": f"http://127.0.0.1:{mock.converse_port}",
                 "api_key": "${BEDROCK_API_KEY}",
             },
+            "claude-invoke": {
+                "dialect": "invoke",
+                "base_url": f"http://127.0.0.1:{mock.converse_port}",
+                "api_key": "${BEDROCK_API_KEY}",
+            },
+            "claude-rawpredict": {
+                "dialect": "rawpredict",
+                "base_url": f"http://127.0.0.1:{mock.gemini_port}/v1/projects/p/locations/l/publishers/anthropic",
+                "api_key": "${GEMINI_API_KEY}",
+            },
             "cohere": {
                 "dialect": "cohere",
                 "base_url": f"http://127.0.0.1:{mock.cohere_port}/v2",
@@ -70,6 +84,7 @@ def configuration(mock, listen, admin, ledger):
             model("gpt-5-pro", {"provider": "openai-responses", "model": "gpt-5-pro"}),
             model("amazon.nova-lite-v1:0", {"provider": "bedrock", "model": "amazon.nova-lite-v1:0"}),
             model("command-a", {"provider": "cohere", "model": "command-a"}),
+            *[model(name, {"provider": f"claude-{dialect}", "model": name}) for name, dialect in HOSTED.items()],
             model("openai-then-claude", openai, claude),
             model("claude-then-openai", claude, openai),
             model("down-openai-then-claude", down_openai, claude),

@@ -18,6 +18,7 @@ use crate::steering::percent_decode;
 
 pub(crate) use auth::{key, signed_headers, unauthorized};
 pub(crate) use check::check_converse;
+pub(crate) use frame::event;
 pub(crate) use write::{error_event, write_stream, write_whole};
 
 /// The model as the path has it, and the method, as in `/model/MODEL/converse`.

@@ -14,6 +14,10 @@ pub(crate) enum Dialect {
     Gemini,
     Converse,
     Cohere,
+    /// Anthropic's messages at Bedrock.
+    Invoke,
+    /// Anthropic's messages at Vertex AI.
+    RawPredict,
     /// Echoed paths; errors are written in OpenAI's envelope.
     None,
 }
@@ -36,6 +40,8 @@ impl Dialect {
             Self::Gemini => "gemini",
             Self::Converse => "converse",
             Self::Cohere => "cohere",
+            Self::Invoke => "invoke",
+            Self::RawPredict => "rawpredict",
             Self::None => "none",
         }
     }
@@ -43,9 +49,9 @@ impl Dialect {
     pub(crate) fn key(self, headers: &HeaderMap) -> Option<&str> {
         match self {
             Self::Anthropic => anthropic::key(headers),
-            Self::OpenAi | Self::Responses => openai::key(headers),
+            Self::OpenAi | Self::Responses | Self::RawPredict => openai::key(headers),
             Self::Gemini => gemini::key(headers),
-            Self::Converse => converse::key(headers),
+            Self::Converse | Self::Invoke => converse::key(headers),
             Self::Cohere => cohere::key(headers),
             Self::None => {
                 openai::key(headers).or_else(|| anthropic::key(headers)).or_else(|| gemini::key(headers))
@@ -57,7 +63,7 @@ impl Dialect {
     pub(crate) fn unauthorized(self, headers: &HeaderMap) -> Option<Unauthorized> {
         let refused = |status, message| Some(Unauthorized { status, message, kind: "" });
         match self {
-            Self::Converse => converse::unauthorized(headers),
+            Self::Converse | Self::Invoke => converse::unauthorized(headers),
             Self::Anthropic if self.key(headers).is_none() => refused(401, "x-api-key header is required"),
             Self::Anthropic if !anthropic::has_version(headers) => {
                 refused(400, "anthropic-version: header is required")
@@ -79,8 +85,8 @@ impl Dialect {
     pub(crate) fn error_body(self, status: u16, message: &str, id: u64) -> Vec<u8> {
         match self {
             Self::Anthropic => anthropic::error_body(status, message, id),
-            Self::Gemini => gemini::error_body(status, message),
-            Self::Converse => converse::error_body(message),
+            Self::Gemini | Self::RawPredict => gemini::error_body(status, message),
+            Self::Converse | Self::Invoke => converse::error_body(message),
             Self::Cohere => cohere::error_body(message, id),
             Self::OpenAi | Self::Responses | Self::None => openai::error_body(status, message),
         }
@@ -88,16 +94,16 @@ impl Dialect {
 
     /// The name of an error, where a header has one.
     pub(crate) fn error_kind(self, status: u16) -> &'static str {
-        if self == Self::Converse { converse::error_kind(status) } else { "" }
+        if matches!(self, Self::Converse | Self::Invoke) { converse::error_kind(status) } else { "" }
     }
 
     /// An error in the middle of a stream, after `count` events.
     pub(crate) fn error_event(self, count: usize) -> Cow<'static, [u8]> {
         match self {
-            Self::Anthropic => anthropic::error_event().as_bytes().into(),
+            Self::Anthropic | Self::RawPredict => anthropic::error_event().as_bytes().into(),
             Self::Gemini => gemini::error_event().as_bytes().into(),
             Self::Cohere => cohere::error_event().as_bytes().into(),
-            Self::Converse => converse::error_event().into(),
+            Self::Converse | Self::Invoke => converse::error_event().into(),
             Self::Responses => responses::error_event(count).into_bytes().into(),
             Self::OpenAi | Self::None => openai::error_event().as_bytes().into(),
         }
@@ -110,7 +116,7 @@ impl Dialect {
     pub(crate) fn stream_type(self) -> &'static str {
         match self {
             Self::Gemini | Self::Cohere => "text/event-stream",
-            Self::Converse => "application/vnd.amazon.eventstream",
+            Self::Converse | Self::Invoke => "application/vnd.amazon.eventstream",
             _ => "text/event-stream; charset=utf-8",
         }
     }
@@ -119,7 +125,7 @@ impl Dialect {
     pub(crate) fn id_header(self) -> &'static str {
         match self {
             Self::Anthropic => "request-id",
-            Self::Converse => "x-amzn-requestid",
+            Self::Converse | Self::Invoke => "x-amzn-requestid",
             _ => "x-request-id",
         }
     }

@@ -7,6 +7,7 @@ mod gemini;
 use serde_json::{Value, json};
 
 use crate::answer::count_words;
+use crate::base64;
 use crate::body::Plan;
 
 pub(crate) use bedrock::invoke;
@@ -127,19 +128,7 @@ fn fnv1a(text: &str) -> u64 {
 
 /// Little-endian floats in base64, which OpenAI's own clients ask for.
 fn encode(vector: &[f32]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let bytes: Vec<u8> = vector.iter().flat_map(|value| value.to_le_bytes()).collect();
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let number = group.iter().fold(0_usize, |number, byte| (number << 8) | usize::from(*byte));
-        let number = number << (8 * (3 - group.len()));
-        for position in 0..4 {
-            let sextet = (number >> (18 - 6 * position)) & 63;
-            let letter = ALPHABET.get(sextet).copied().filter(|_| position <= group.len());
-            text.push(char::from(letter.unwrap_or(b'=')));
-        }
-    }
-    text
+    base64::encode(&vector.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>())
 }
 
 #[cfg(test)]

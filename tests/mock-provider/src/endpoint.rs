@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use hyper::{HeaderMap, Method};
 
 use crate::dialect::Dialect;
-use crate::{anthropic, converse, gemini};
+use crate::{anthropic, converse, gemini, hosted};
 
 /// What a path stands for. Only its end counts, so that base paths of compatible providers work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +16,10 @@ pub(crate) enum Endpoint {
     BatchEmbed,
     CohereEmbed,
     Invoke,
+    InvokeMessages,
+    StreamInvokeMessages,
+    RawPredict,
+    StreamRawPredict,
     Models,
     Messages,
     CountTokens,
@@ -25,6 +29,16 @@ pub(crate) enum Endpoint {
     Converse,
     StreamConverse,
     CohereChat,
+    Completions,
+    Rerank,
+    CohereRerank,
+    Images,
+    Speech,
+    Transcription,
+    Moderation,
+    Files,
+    Batches,
+    Websocket,
     Echo,
 }
 
@@ -38,10 +52,19 @@ impl Endpoint {
         }
         let endings = [
             ("/chat/completions", Self::Chat),
+            ("/completions", Self::Completions),
             ("/responses", Self::Responses),
             ("/messages", Self::Messages),
             ("/messages/count_tokens", Self::CountTokens),
             ("/embeddings", Self::Embeddings),
+            ("/v2/rerank", Self::CohereRerank),
+            ("/rerank", Self::Rerank),
+            ("/images/generations", Self::Images),
+            ("/audio/speech", Self::Speech),
+            ("/audio/transcriptions", Self::Transcription),
+            ("/moderations", Self::Moderation),
+            ("/files", Self::Files),
+            ("/batches", Self::Batches),
             ("/v1/embed", Self::Echo),
             ("/embed", Self::CohereEmbed),
             // The first version of Cohere's API is another.
@@ -56,7 +79,11 @@ impl Endpoint {
             Some((_, "streamGenerateContent")) => Self::StreamGenerate,
             Some((_, "countTokens")) => Self::CountGenerate,
             Some((_, "batchEmbedContents")) => Self::BatchEmbed,
+            Some((model, "invoke")) if hosted::is_anthropics(model) => Self::InvokeMessages,
             Some((_, "invoke")) => Self::Invoke,
+            Some((_, "invoke-with-response-stream")) => Self::StreamInvokeMessages,
+            Some((_, "rawPredict")) => Self::RawPredict,
+            Some((_, "streamRawPredict")) => Self::StreamRawPredict,
             Some((_, "converse")) => Self::Converse,
             Some((_, "converse-stream")) => Self::StreamConverse,
             _ => Self::Echo,
@@ -66,12 +93,18 @@ impl Endpoint {
     /// The dialect of answers and errors; a list of models is in that of the client's headers.
     pub(crate) fn dialect(self, headers: &HeaderMap) -> Dialect {
         match self {
-            Self::Chat | Self::Embeddings => Dialect::OpenAi,
+            Self::Chat | Self::Completions | Self::Embeddings | Self::Rerank | Self::Websocket => {
+                Dialect::OpenAi
+            }
+            Self::Images | Self::Speech | Self::Transcription | Self::Moderation => Dialect::OpenAi,
+            Self::Files | Self::Batches => Dialect::OpenAi,
             Self::Responses => Dialect::Responses,
             Self::Messages | Self::CountTokens => Dialect::Anthropic,
             Self::Generate | Self::StreamGenerate | Self::CountGenerate | Self::BatchEmbed => Dialect::Gemini,
             Self::Converse | Self::StreamConverse | Self::Invoke => Dialect::Converse,
-            Self::CohereChat | Self::CohereEmbed => Dialect::Cohere,
+            Self::InvokeMessages | Self::StreamInvokeMessages => Dialect::Invoke,
+            Self::RawPredict | Self::StreamRawPredict => Dialect::RawPredict,
+            Self::CohereChat | Self::CohereEmbed | Self::CohereRerank => Dialect::Cohere,
             Self::Models if anthropic::has_version(headers) => Dialect::Anthropic,
             Self::Models if gemini::is_client(headers) => Dialect::Gemini,
             Self::Models => Dialect::OpenAi,
@@ -82,10 +115,17 @@ impl Endpoint {
     /// The model, where the path names it.
     pub(crate) fn model_in(self, path: &str) -> Option<Cow<'_, str>> {
         match self {
-            Self::Generate | Self::StreamGenerate | Self::CountGenerate | Self::BatchEmbed => {
-                gemini::target(path).map(|(model, _)| Cow::Borrowed(model))
-            }
-            Self::Converse | Self::StreamConverse | Self::Invoke => converse::model(path).map(Cow::Owned),
+            Self::Generate
+            | Self::StreamGenerate
+            | Self::CountGenerate
+            | Self::BatchEmbed
+            | Self::RawPredict
+            | Self::StreamRawPredict => gemini::target(path).map(|(model, _)| Cow::Borrowed(model)),
+            Self::Converse
+            | Self::StreamConverse
+            | Self::Invoke
+            | Self::InvokeMessages
+            | Self::StreamInvokeMessages => converse::model(path).map(Cow::Owned),
             _ => None,
         }
     }
@@ -94,8 +134,12 @@ impl Endpoint {
     pub(crate) fn streams(self) -> Option<bool> {
         match self {
             Self::StreamGenerate | Self::StreamConverse => Some(true),
+            Self::StreamInvokeMessages | Self::StreamRawPredict => Some(true),
+            Self::InvokeMessages | Self::RawPredict => Some(false),
             Self::Generate | Self::CountGenerate | Self::Converse => Some(false),
             Self::BatchEmbed | Self::CohereEmbed | Self::Invoke => Some(false),
+            Self::Rerank | Self::CohereRerank => Some(false),
+            Self::Websocket => Some(true),
             _ => None,
         }
     }
@@ -110,6 +154,9 @@ mod tests {
         for (path, endpoint) in [
             ("/v1/chat/completions", Endpoint::Chat),
             ("/openai/v1/responses", Endpoint::Responses),
+            ("/v1/completions", Endpoint::Completions),
+            ("/v1/rerank", Endpoint::Rerank),
+            ("/v2/rerank", Endpoint::CohereRerank),
             ("/v2/chat", Endpoint::CohereChat),
             ("/chat", Endpoint::CohereChat),
             ("/v1/chat", Endpoint::Echo),
@@ -118,6 +165,9 @@ mod tests {
             ("/model/a/b/converse", Endpoint::Echo),
             ("/model//converse", Endpoint::Echo),
             ("/model/a/invoke", Endpoint::Invoke),
+            ("/model/eu.anthropic.claude-a%3A0/invoke", Endpoint::InvokeMessages),
+            ("/model/eu.anthropic.claude-a%3A0/invoke-with-response-stream", Endpoint::StreamInvokeMessages),
+            ("/v1/projects/p/locations/l/publishers/anthropic/models/c@1:rawPredict", Endpoint::RawPredict),
             ("/v2/embed", Endpoint::CohereEmbed),
             ("/v1/embed", Endpoint::Echo),
             ("/v1beta/models/g:batchEmbedContents", Endpoint::BatchEmbed),

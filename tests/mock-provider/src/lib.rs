@@ -1,7 +1,8 @@
 //! A model provider that answers by script: the upstream of tests and benchmarks.
 //!
 //! It speaks OpenAI chat completions, responses and embeddings, Anthropic messages, Gemini's generateContent, Amazon Bedrock's
-//! Converse and the second version of Cohere's chat, streamed and not, and echoes any other path. It checks requests as the real providers do, so that a bad translation is refused
+//! Converse and the second version of Cohere's chat, streamed and not; OpenAI's older completions, rankings, pictures, sound, moderation,
+//! files and batches; and Anthropic messages as Bedrock and Vertex AI serve them. It echoes any other path, and what it hears over a websocket. It checks requests as the real providers do, so that a bad translation is refused
 //! here and not only in production, and it keeps its own account of the tokens it wrote, so that a
 //! gateway's figures can be compared with figures the gateway had no part in.
 //!
@@ -12,6 +13,7 @@
 
 mod answer;
 mod anthropic;
+mod base64;
 mod body;
 mod cohere;
 mod control;
@@ -21,15 +23,19 @@ mod embeddings;
 mod endpoint;
 mod gemini;
 mod gzip;
+mod hosted;
 pub mod ledger;
+mod media;
 mod openai;
 pub mod recorder;
+mod rerank;
 mod respond;
 mod responses;
 mod sample;
 pub mod script;
 pub mod server;
 pub mod steering;
+mod websocket;
 mod wire;
 
 pub use server::{Config, MockServer};

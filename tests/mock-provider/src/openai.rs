@@ -1,6 +1,7 @@
 //! OpenAI chat completions: credentials, errors, requests read and answers written.
 
 mod check;
+mod completions;
 mod write;
 
 use std::borrow::Cow;
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 use crate::answer::{Ask, ToolChoice, count_words};
 
 pub(crate) use check::check_chat;
+pub(crate) use completions::{check_completion, read_completion, stream_completion, write_completion};
 pub(crate) use write::{Head, error_event, write_stream, write_whole};
 
 /// The key presented as `authorization: Bearer` or, as with Azure, as `api-key`.

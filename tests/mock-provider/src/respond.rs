@@ -8,11 +8,12 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::http::request::Parts;
+use hyper::upgrade::OnUpgrade;
 use hyper::{HeaderMap, Request, Response, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Ask};
 use crate::body::{Break, CutError, MockBody, Pace, Plan};
 use crate::dialect::{Dialect, Unauthorized};
 use crate::endpoint::Endpoint;
@@ -22,7 +23,10 @@ use crate::recorder::{Recorded, Recorder, headers_json};
 use crate::script::{Script, Subject};
 use crate::steering::{HEADER, Steering};
 use crate::wire::FlushMark;
-use crate::{anthropic, cohere, control, converse, embeddings, gemini, gzip, openai, responses};
+use crate::{
+    anthropic, cohere, control, converse, embeddings, gemini, gzip, hosted, media, openai, rerank, responses,
+    websocket,
+};
 
 /// What all connections share.
 #[derive(Debug, Default)]
@@ -81,8 +85,9 @@ impl Reply {
 /// Answers one request. An error closes the connection.
 pub(crate) async fn respond(
     connection: Connection,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
 ) -> Result<Response<MockBody>, CutError> {
+    let socket = websocket::is_asked(request.headers()).then(|| hyper::upgrade::on(&mut request));
     let (parts, body) = request.into_parts();
     // A body that breaks off is a client that left; there is nobody to answer.
     let body = body.collect().await.map_err(|_| CutError)?.to_bytes();
@@ -96,13 +101,19 @@ pub(crate) async fn respond(
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         return Ok(response);
     }
-    serve(connection, parts, body).await
+    serve(connection, parts, body, socket).await
 }
 
-async fn serve(connection: Connection, parts: Parts, body: Bytes) -> Result<Response<MockBody>, CutError> {
+/// `socket`: the connection itself, where it is to become a websocket.
+async fn serve(
+    connection: Connection,
+    parts: Parts,
+    body: Bytes,
+    socket: Option<OnUpgrade>,
+) -> Result<Response<MockBody>, CutError> {
     let Connection { state, port, mark } = connection;
     let path = parts.uri.path();
-    let endpoint = Endpoint::of(&parts.method, path);
+    let endpoint = if socket.is_some() { Endpoint::Websocket } else { Endpoint::of(&parts.method, path) };
     let dialect = endpoint.dialect(&parts.headers);
     let id = state.ledger.next_id();
     let request = Arc::new(Recorded {
@@ -148,6 +159,10 @@ async fn serve(connection: Connection, parts: Parts, body: Bytes) -> Result<Resp
     hold(&steering).await?;
     let reply = match refusal(&steering, dialect, id) {
         Some(refusal) => refusal,
+        None if let Some(socket) = socket => {
+            let body = MockBody::plain(Vec::new(), mark);
+            return Ok(websocket::accept(&request, socket, entry, body));
+        }
         None => fulfil(endpoint, &request, model, json.as_ref(), &steering, &mut entry),
     };
     Ok(finish(reply, &steering, dialect, mark, entry))
@@ -234,6 +249,14 @@ fn fulfil(
         Endpoint::Messages => {
             anthropic::check_messages(body_json, false).map(|()| messages(body_json, steering, entry))
         }
+        Endpoint::InvokeMessages
+        | Endpoint::StreamInvokeMessages
+        | Endpoint::RawPredict
+        | Endpoint::StreamRawPredict => {
+            let is_stream = endpoint.streams() == Some(true);
+            hosted::plain(body_json, model, dialect, is_stream)
+                .map(|body| hosted_messages(&body, dialect, is_stream, steering, entry))
+        }
         Endpoint::CountTokens => anthropic::check_messages(body_json, true).map(|()| {
             Reply::value(dialect, &json!({"input_tokens": anthropic::read(body_json).prompt_tokens}))
         }),
@@ -258,8 +281,39 @@ fn fulfil(
                 Reply::json(dialect, embedded.plan)
             })
         }
+        Endpoint::Completions => {
+            openai::check_completion(body_json).map(|()| completion(body_json, steering, entry))
+        }
+        Endpoint::Rerank | Endpoint::CohereRerank => {
+            let ranked = match endpoint {
+                Endpoint::Rerank => rerank::rank_by_jina(body_json, !steering.no_usage),
+                _ => rerank::rank_by_cohere(body_json, id),
+            };
+            ranked.map(|ranked| {
+                entry.update(|entry| entry.input_tokens = ranked.tokens);
+                Reply::json(dialect, ranked.plan)
+            })
+        }
+        Endpoint::Images => {
+            let (picture, tokens) = media::picture(body_json, now());
+            entry.update(|entry| entry.input_tokens = tokens);
+            Ok(Reply::value(dialect, &picture))
+        }
+        Endpoint::Speech => {
+            let plan = Plan::whole(media::SPEECH.to_vec(), 0);
+            Ok(Reply { content_type: "audio/mpeg", ..Reply::json(dialect, plan) })
+        }
+        Endpoint::Transcription => {
+            let kind = request.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+            let text = media::transcription(kind.unwrap_or_default(), &request.body);
+            text.map(|text| Reply::value(dialect, &text))
+                .ok_or_else(|| "Could not parse multipart form".to_owned())
+        }
+        Endpoint::Moderation => Ok(Reply::value(dialect, &media::moderation(body_json, id))),
+        Endpoint::Files => Ok(Reply::value(dialect, &media::file(request.body.len(), now(), id))),
+        Endpoint::Batches => Ok(Reply::value(dialect, &media::batch(body_json, now(), id))),
         Endpoint::Models => Ok(Reply::value(dialect, &models(dialect))),
-        Endpoint::Echo => {
+        Endpoint::Echo | Endpoint::Websocket => {
             let echo = json!({
                 "method": request.method,
                 "path": request.path,
@@ -281,6 +335,19 @@ fn chat(body: &Value, steering: &Steering, entry: &mut OpenEntry) -> Reply {
         Reply::stream(Dialect::OpenAi, openai::write_stream(&answer, head, openai::wants_usage(body)))
     } else {
         Reply::json(Dialect::OpenAi, openai::write_whole(&answer, head))
+    }
+}
+
+fn completion(body: &Value, steering: &Steering, entry: &mut OpenEntry) -> Reply {
+    let ask = openai::read_completion(body);
+    let answer = Answer::to(&ask, steering);
+    note_input(entry, &answer);
+    let head = openai::Head { id: entry.id(), model: ask.model, created: now() };
+    if is_stream(body) {
+        let include_usage = openai::wants_usage(body);
+        Reply::stream(Dialect::OpenAi, openai::stream_completion(&answer, head, include_usage))
+    } else {
+        Reply::json(Dialect::OpenAi, openai::write_completion(&answer, head))
     }
 }
 
@@ -331,6 +398,23 @@ fn messages(body: &Value, steering: &Steering, entry: &mut OpenEntry) -> Reply {
     } else {
         Reply::json(Dialect::Anthropic, anthropic::write_whole(&answer, entry.id(), ask.model))
     }
+}
+
+fn hosted_messages(
+    body: &Value,
+    dialect: Dialect,
+    is_stream: bool,
+    steering: &Steering,
+    entry: &mut OpenEntry,
+) -> Reply {
+    let ask = Ask { dialect: dialect.name(), ..anthropic::read(body) };
+    let answer = Answer::to(&ask, steering);
+    note_input(entry, &answer);
+    if !is_stream {
+        return Reply::json(dialect, anthropic::write_whole(&answer, entry.id(), ask.model));
+    }
+    let events = anthropic::write_stream(&answer, entry.id(), ask.model);
+    Reply::stream(dialect, if dialect == Dialect::Invoke { hosted::wrap(&events) } else { events })
 }
 
 fn generate(

@@ -120,5 +120,6 @@ async fn serve(stream: TcpStream, port: u16, state: Arc<State>) {
     let connection = Connection { state, port, mark: Arc::clone(&mark) };
     let service = service_fn(move |request| respond(connection.clone(), request));
     // The error is the client's leaving or a cut that a test wished for; the ledger knows both.
-    let _ = http1::Builder::new().serve_connection(MarkedStream::new(stream, mark), service).await;
+    let connection = http1::Builder::new().serve_connection(MarkedStream::new(stream, mark), service);
+    let _ = connection.with_upgrades().await;
 }

@@ -14,6 +14,7 @@ fuzz_target!(|data: &[u8]| {
             default_max_tokens: 4096,
             output_cap: None,
             older_cap_field: false,
+            betas: "",
             stream: false,
         };
         for from in Dialect::ALL {

@@ -43,7 +43,9 @@ impl Assembler {
     /// For a stream in this dialect.
     pub fn new(dialect: Dialect) -> Self {
         let state = match dialect {
-            Dialect::Anthropic => State::Anthropic(anthropic::Assembler::default()),
+            Dialect::Anthropic | Dialect::Invoke | Dialect::RawPredict => {
+                State::Anthropic(anthropic::Assembler::default())
+            }
             Dialect::Responses => State::Responses(responses::Assembler::default()),
             Dialect::Gemini => State::Gemini(gemini::Assembler::default()),
             Dialect::Converse => State::Converse(converse::Assembler::default()),
@@ -88,7 +90,7 @@ impl Assembler {
 /// Whether a plain answer is whole: the model ended it by itself, and nothing was cut off or filtered out.
 pub fn is_whole(dialect: Dialect, answer: &Value) -> bool {
     match dialect {
-        Dialect::Anthropic => anthropic::is_whole(answer),
+        Dialect::Anthropic | Dialect::Invoke | Dialect::RawPredict => anthropic::is_whole(answer),
         Dialect::Responses => responses::is_whole(answer),
         Dialect::Gemini => gemini::is_whole(answer),
         Dialect::Converse => converse::is_whole(answer),
@@ -99,7 +101,7 @@ pub fn is_whole(dialect: Dialect, answer: &Value) -> bool {
 /// The text of a plain answer; `None` if it says something else too, such as a call of a tool, or nothing.
 pub fn text(dialect: Dialect, answer: &Value) -> Option<String> {
     match dialect {
-        Dialect::Anthropic => {
+        Dialect::Anthropic | Dialect::Invoke | Dialect::RawPredict => {
             let parts = answer.get("content")?.as_array()?.iter();
             let texts = parts.map(|part| part.get("text").and_then(Value::as_str));
             texts.collect::<Option<String>>().filter(|text| !text.is_empty())
@@ -123,7 +125,9 @@ pub fn text(dialect: Dialect, answer: &Value) -> Option<String> {
 pub fn refresh(dialect: Dialect, answer: &mut Value, id: &str, now: u64) {
     let Value::Object(answer) = answer else { return };
     match dialect {
-        Dialect::Anthropic => drop(answer.insert("id".to_owned(), format!("msg_{id}").into())),
+        Dialect::Anthropic | Dialect::Invoke | Dialect::RawPredict => {
+            answer.insert("id".to_owned(), format!("msg_{id}").into());
+        }
         Dialect::Responses => responses::refresh(answer, id, now),
         Dialect::Gemini => drop(answer.insert("responseId".to_owned(), id.into())),
         // It has nothing that is of one answer only.
@@ -139,7 +143,7 @@ pub fn refresh(dialect: Dialect, answer: &mut Value, id: &str, now: u64) {
 pub fn events(dialect: Dialect, answer: &Value, piece: usize) -> Vec<Vec<u8>> {
     let texts = match dialect {
         Dialect::Converse => return converse::events(answer, piece),
-        Dialect::Anthropic => anthropic::events(answer, piece),
+        Dialect::Anthropic | Dialect::Invoke | Dialect::RawPredict => anthropic::events(answer, piece),
         Dialect::Responses => responses::events(answer, piece),
         Dialect::Gemini => gemini::events(answer, piece),
         Dialect::OpenAi | Dialect::Cohere => openai::events(answer, piece),

@@ -42,7 +42,8 @@ pub(super) fn input(json: &str) -> String {
         return "{}".to_owned();
     }
     if json.starts_with('{') && serde_json::from_str::<&RawValue>(json).is_ok() {
-        return json.to_owned();
+        // A line end would end the event that holds it. None is within a text of JSON, so a space says the same.
+        return json.replace(['\n', '\r'], " ");
     }
     serde_json::json!({"arguments": json}).to_string()
 }

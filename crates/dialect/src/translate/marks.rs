@@ -32,7 +32,8 @@ pub fn may_hold_marked(dialect: Dialect, body: &[u8]) -> bool {
     match dialect {
         Dialect::Anthropic | Dialect::Converse => has(GEMINI) || has(OPENAI),
         Dialect::Responses => has(SIGNATURE) || has(SEALED),
-        Dialect::OpenAi | Dialect::Gemini | Dialect::Cohere => false,
+        // Clients of these could not have got it, or there are none.
+        Dialect::OpenAi | Dialect::Gemini | Dialect::Cohere | Dialect::Invoke | Dialect::RawPredict => false,
     }
 }
 

@@ -23,6 +23,7 @@ mod error;
 mod failure;
 mod fields;
 mod gemini;
+mod hosted;
 mod marks;
 mod messages;
 mod neutral;
@@ -31,14 +32,14 @@ mod raw;
 mod relay;
 mod report;
 mod responses;
-mod unwrap;
 
 pub use error::{Error, Kind};
 pub use marks::{may_hold_marked, without_marked};
 pub use relay::failure_event;
-pub use unwrap::Unwrap;
 
 use crate::Dialect;
+use hosted::Host;
+use hosted::same::Same;
 use neutral::ReadAnswer;
 use relay::Relay;
 use report::{Remarks, Report};
@@ -68,6 +69,8 @@ pub struct Options<'a> {
     pub older_cap_field: bool,
     /// Whether the client asks for a stream, in dialects in which its path says so and its body does not.
     pub stream: bool,
+    /// What the client's header `anthropic-beta` says, for providers that take it in the body.
+    pub betas: &'a str,
 }
 
 impl<'a> Options<'a> {
@@ -95,8 +98,7 @@ pub struct Request {
 
 /// Whether requests of one dialect can be translated to another.
 pub fn is_supported(from: Dialect, to: Dialect) -> bool {
-    let read = from != Dialect::Cohere;
-    read && from != to
+    from.chat().is_some() && from != to
 }
 
 /// Translates a request from the client's dialect to the provider's.
@@ -110,6 +112,9 @@ pub fn request(from: Dialect, to: Dialect, body: &[u8], options: &Options<'_>) -
     if !is_supported(from, to) {
         return Err(no_pair());
     }
+    if let Some(host) = same_bodies(from, to) {
+        return hosted::write_request::same(body, host, options);
+    }
     let kept = converse::read_request::Kept::new();
     let body =
         if from == Dialect::Gemini { gemini::read_request::with_plain_schemas(body) } else { body.into() };
@@ -120,7 +125,7 @@ pub fn request(from: Dialect, to: Dialect, body: &[u8], options: &Options<'_>) -
         Dialect::Anthropic => messages::read_request::read(body),
         Dialect::Converse => converse::read_request::read(body, options.stream, &kept),
         Dialect::Gemini => gemini::read_request::read(body, options.stream),
-        Dialect::Cohere => Err(no_pair()),
+        Dialect::Cohere | Dialect::Invoke | Dialect::RawPredict => Err(no_pair()),
     }?;
     if let (Some(cap), None) = (options.output_cap, read.max_tokens()) {
         read.settings.push(neutral::Setting { path: "max_tokens", want: neutral::Want::MaxTokens(cap) });
@@ -132,7 +137,14 @@ pub fn request(from: Dialect, to: Dialect, body: &[u8], options: &Options<'_>) -
         Dialect::Gemini => gemini::write_request::write(read, options),
         Dialect::Converse => converse::write_request::write(read, options),
         Dialect::Cohere => cohere::write_request::write(read, options),
+        Dialect::Invoke => hosted::write_request::write(read, Host::Bedrock, options),
+        Dialect::RawPredict => hosted::write_request::write(read, Host::Vertex, options),
     }
+}
+
+/// The cloud that serves a client of Anthropic's the API that it speaks, so that there is nothing to translate.
+fn same_bodies(from: Dialect, to: Dialect) -> Option<Host> {
+    Host::of(to).filter(|_| from == Dialect::Anthropic)
 }
 
 /// What an answer translation is told besides the answer.
@@ -163,11 +175,18 @@ impl AnswerOptions {
     }
 }
 
+/// How an answer gets to the client.
+#[derive(Debug)]
+enum Way {
+    Translated(Box<Relay>),
+    Copied(Same),
+}
+
 /// Translates one answer from the provider's dialect to the client's.
 #[derive(Debug)]
 pub struct Answer {
     is_event_stream: bool,
-    relay: Relay,
+    way: Way,
     /// An error that waits until the output before it has been handed out.
     failure: Option<Error>,
 }
@@ -184,10 +203,18 @@ impl Answer {
         if !is_supported(from, to) {
             return Err(no_pair());
         }
+        let is_event_stream = options.is_stream();
+        // An error is the cloud's, not Anthropic's.
+        if options.status < 400 && same_bodies(from, to).is_some() {
+            let way = Way::Copied(Same::new(is_event_stream, options.limit));
+            return Ok(Self { is_event_stream, way, failure: None });
+        }
         let reader: Box<dyn ReadAnswer> = match to {
             Dialect::OpenAi => Box::new(chat::read_answer::Reader::default()),
             Dialect::Responses => Box::new(responses::read_answer::Reader::default()),
-            Dialect::Anthropic => Box::new(messages::read_answer::Reader::default()),
+            Dialect::Anthropic | Dialect::Invoke | Dialect::RawPredict => {
+                Box::new(messages::read_answer::Reader::default())
+            }
             Dialect::Gemini => Box::new(gemini::read_answer::Reader::default()),
             Dialect::Converse => Box::new(converse::read_answer::Reader::default()),
             Dialect::Cohere => Box::new(cohere::read_answer::Reader::default()),
@@ -198,10 +225,10 @@ impl Answer {
             Dialect::Anthropic => messages::write_answer::writer(&options),
             Dialect::Converse => converse::write_answer::writer(&options),
             Dialect::Gemini => gemini::write_answer::writer(&options),
-            Dialect::Cohere => return Err(no_pair()),
+            Dialect::Cohere | Dialect::Invoke | Dialect::RawPredict => return Err(no_pair()),
         };
-        let relay = Relay::new(from, reader, writer, &options);
-        Ok(Self { is_event_stream: options.is_stream(), relay, failure: None })
+        let way = Way::Translated(Box::new(Relay::new(from, reader, writer, &options)));
+        Ok(Self { is_event_stream, way, failure: None })
     }
 
     /// Whether the output is an event stream, rather than one JSON document.
@@ -211,12 +238,18 @@ impl Answer {
 
     /// The content type of the output for a client of this dialect.
     pub fn content_type(&self) -> &'static str {
-        self.relay.content_type()
+        match &self.way {
+            Way::Translated(relay) => relay.content_type(),
+            Way::Copied(same) => same.content_type(),
+        }
     }
 
     /// Whether the answer has come to its proper end. False after [`Answer::finish`] means that it was cut.
     pub fn is_complete(&self) -> bool {
-        self.relay.is_complete()
+        match &self.way {
+            Way::Translated(relay) => relay.is_complete(),
+            Way::Copied(same) => same.is_complete(),
+        }
     }
 
     /// Takes the next bytes of the provider and gives the bytes for the client that they make.
@@ -230,7 +263,10 @@ impl Answer {
             return Err(error.clone());
         }
         let mut out = Vec::new();
-        let result = self.relay.push(chunk, &mut out);
+        let result = match &mut self.way {
+            Way::Translated(relay) => relay.push(chunk, &mut out),
+            Way::Copied(same) => same.push(chunk, &mut out),
+        };
         self.hand_out(out, result)
     }
 
@@ -246,7 +282,13 @@ impl Answer {
             return Err(error.clone());
         }
         let mut out = Vec::new();
-        let result = self.relay.finish(&mut out);
+        let result = match &mut self.way {
+            Way::Translated(relay) => relay.finish(&mut out),
+            Way::Copied(same) => {
+                same.finish(&mut out);
+                Ok(())
+            }
+        };
         self.hand_out(out, result)
     }
 

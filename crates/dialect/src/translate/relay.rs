@@ -1,7 +1,8 @@
 //! An answer on its way from a provider to a client, by way of the neutral form.
 
+use super::bedrock::{self, Said};
 use super::neutral::{Event, ReadAnswer, Sink, Text, WriteAnswer};
-use super::{AnswerOptions, Error, Kind, bedrock};
+use super::{AnswerOptions, Error, Kind};
 use crate::Dialect;
 use crate::error::{ClientError, ErrorKind};
 use crate::{event_stream, sse};
@@ -31,7 +32,7 @@ enum Shape {
 
 /// How the events of a stream are told apart.
 #[derive(Debug)]
-enum Framing {
+pub(super) enum Framing {
     /// Not a byte has come.
     Unknown {
         limit: usize,
@@ -42,10 +43,10 @@ enum Framing {
 }
 
 impl Framing {
-    /// Takes the next chunk and reads the events that are now complete.
-    fn push(&mut self, chunk: &[u8], reader: &mut dyn ReadAnswer, to: &mut Sink<'_>) -> Result<(), Error> {
+    /// Takes the next chunk and hands on what the events say that are now complete. `is_binary`: the first byte need not tell.
+    pub(super) fn push(&mut self, chunk: &[u8], is_binary: bool, on: &mut OnEvent<'_>) -> Result<(), Error> {
         if let (Self::Unknown { limit }, Some(first)) = (&*self, chunk.first()) {
-            *self = if reader.is_binary() || event_stream::begins_with(*first) {
+            *self = if is_binary || event_stream::begins_with(*first) {
                 Self::Binary(event_stream::Framer::new(*limit))
             } else {
                 Self::Text(sse::Framer::new(*limit))
@@ -57,7 +58,7 @@ impl Framing {
             Self::Text(framer) => {
                 let framed = framer.push(chunk, |raw| {
                     if result.is_ok() {
-                        result = text_event(raw, reader, to);
+                        result = text_event(raw, on);
                     }
                 });
                 result?;
@@ -66,7 +67,7 @@ impl Framing {
             Self::Binary(framer) => {
                 let framed = framer.push(chunk, |raw| {
                     if result.is_ok() {
-                        result = message(raw, reader, to);
+                        result = message(raw, on);
                     }
                 });
                 result?;
@@ -76,32 +77,43 @@ impl Framing {
     }
 
     /// Takes the end of the stream.
-    fn finish(&mut self, reader: &mut dyn ReadAnswer, to: &mut Sink<'_>) {
+    pub(super) fn finish(&mut self, on: &mut OnEvent<'_>) {
         if let Self::Text(framer) = self {
             // A last event whose blank line is missing. If it was cut within it is no JSON, and is left out.
-            let _ = text_event(&framer.finish(), reader, to);
+            let _ = text_event(&framer.finish(), on);
         }
     }
 }
 
-fn text_event(raw: &[u8], reader: &mut dyn ReadAnswer, to: &mut Sink<'_>) -> Result<(), Error> {
+/// Takes what an event says, on one line. An event of text is a chunk of the provider's own API.
+type OnEvent<'s> = dyn FnMut(Said<'_>) -> Result<(), Error> + 's;
+
+fn text_event(raw: &[u8], on: &mut OnEvent<'_>) -> Result<(), Error> {
     let data = payload(raw);
-    if data.is_empty() { Ok(()) } else { reader.event(&data, to) }
+    if data.is_empty() { Ok(()) } else { on(Said::Chunk(data)) }
 }
 
-fn message(raw: &[u8], reader: &mut dyn ReadAnswer, to: &mut Sink<'_>) -> Result<(), Error> {
-    match bedrock::open(event_stream::parse(raw).map_err(broken)?)? {
-        bedrock::Said::Event { name, data } => reader.named_event(name, &one_line(data), to),
-        bedrock::Said::Chunk(data) => reader.event(&one_line(data), to),
-        bedrock::Said::Failure(failure) => {
+fn message(raw: &[u8], on: &mut OnEvent<'_>) -> Result<(), Error> {
+    on(match bedrock::open(event_stream::parse(raw).map_err(broken)?)? {
+        Said::Event { name, data } => Said::Event { name, data: one_line(data) },
+        Said::Chunk(data) => Said::Chunk(one_line(data)),
+        said => said,
+    })
+}
+
+fn tell(said: Said<'_>, reader: &mut dyn ReadAnswer, to: &mut Sink<'_>) -> Result<(), Error> {
+    match said {
+        Said::Event { name, data } => reader.named_event(name, &data, to),
+        Said::Chunk(data) => reader.event(&data, to),
+        Said::Failure(failure) => {
             to(failure);
             Ok(())
         }
-        bedrock::Said::Nothing => Ok(()),
+        Said::Nothing => Ok(()),
     }
 }
 
-pub(super) fn broken(error: event_stream::Error) -> Error {
+fn broken(error: event_stream::Error) -> Error {
     match error {
         event_stream::Error::TooLong => Kind::AnswerTooLong.into(),
         error => Error::invalid_answer(error.to_string()),
@@ -140,7 +152,9 @@ impl Names {
             Dialect::OpenAi => format!("chatcmpl-{id}"),
             Dialect::Responses => format!("resp_{id}"),
             Dialect::Anthropic => format!("msg_{id}"),
-            Dialect::Gemini | Dialect::Converse | Dialect::Cohere => id.clone(),
+            Dialect::Gemini | Dialect::Converse | Dialect::Cohere | Dialect::Invoke | Dialect::RawPredict => {
+                id.clone()
+            }
         };
         Self { id, model: served.clone() }
     }
@@ -215,9 +229,9 @@ impl Relay {
                 body.extend_from_slice(chunk);
                 Ok(())
             }
-            Shape::Stream(framing) => {
-                framing.push(chunk, reader.as_mut(), &mut |event| progress.take(event, writer.as_mut(), out))
-            }
+            Shape::Stream(framing) => framing.push(chunk, reader.is_binary(), &mut |said| {
+                tell(said, reader.as_mut(), &mut |event| progress.take(event, writer.as_mut(), out))
+            }),
         }
     }
 
@@ -230,7 +244,9 @@ impl Relay {
                 progress.end = Some(End::Complete);
             }
             Shape::Stream(framing) => {
-                framing.finish(reader.as_mut(), &mut |event| progress.take(event, writer.as_mut(), out));
+                framing.finish(&mut |said| {
+                    tell(said, reader.as_mut(), &mut |event| progress.take(event, writer.as_mut(), out))
+                });
                 // Some servers send nothing after the end of the last choice.
                 let whole = progress.stopped && progress.open.is_empty() && !reader.always_ends();
                 if progress.end.is_none() && whole {
@@ -261,7 +277,7 @@ fn payload(raw: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// The same of a payload that may hold line ends wherever it came from.
-pub(super) fn one_line(mut data: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+fn one_line(mut data: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
     if data.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
         join_lines(data.to_mut());
     }

@@ -35,6 +35,7 @@ pub(crate) fn options() -> Options<'static> {
         default_max_tokens: 4096,
         output_cap: None,
         older_cap_field: false,
+        betas: "",
         stream: false,
     }
 }

@@ -150,6 +150,11 @@ impl Price {
         self.micros(long.unwrap_or(&self.base).rates(tier).cost(usage))
     }
 
+    /// What a call costs more, in micro-dollars, that the provider bills as so many.
+    pub fn more_calls(&self, calls: u64) -> u64 {
+        self.request.saturating_mul(calls.saturating_sub(1))
+    }
+
     /// The most that a request of this many tokens can cost, in micro-dollars: every token the dearest that it can be, at
     /// the dearest of the tiers that may apply. `tier` is the service tier that the client asks for; empty: none.
     pub fn upper_bound(&self, input: u64, output: u64, tier: &str) -> u64 {

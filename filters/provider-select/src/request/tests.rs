@@ -169,6 +169,45 @@ fn calls_that_only_count_tokens_reserve_none() {
 }
 
 #[test]
+fn a_websocket_waits_for_no_body() {
+    let headers =
+        [("upgrade", "WebSocket"), ("sec-websocket-protocol", "realtime, openai-insecure-api-key.abc")];
+    let host = FakeHost::request("GET", "/v1/realtime?model=voice", &headers);
+    assert_eq!(select("").on_request_headers(&host, false), Flow::Continue);
+    let get = |name| host.request_header(name);
+    assert_eq!(get("x-weirgate-operation").as_deref(), Some("realtime"));
+    assert_eq!(get("x-weirgate-model").as_deref(), Some("voice"));
+    assert_eq!(get("sec-websocket-protocol").as_deref(), Some("realtime"));
+    assert!(get("x-weirgate-key-digest").is_some_and(|digest| digest.starts_with("ba7816bf")));
+    let headers = [("upgrade", "websocket"), ("x-weirgate-model", "other")];
+    let host = FakeHost::request("GET", "/v1/realtime?model=voice", &headers);
+    select("").on_request_headers(&host, false);
+    assert_eq!(host.request_header(":path").as_deref(), Some("/v1/realtime?model=other"));
+}
+
+#[test]
+fn what_is_no_get_becomes_no_websocket() {
+    for (method, protocol) in [("POST", "websocket"), ("GET", "h2c"), ("CONNECT", "websocket")] {
+        let host =
+            FakeHost::request(method, "/v1/chat/completions", &[("upgrade", protocol)]).with_body(CHAT);
+        assert_eq!(host.run_request(&mut select("")), Flow::Answered, "{method} {protocol}");
+        assert!(host.answer.borrow().as_ref().unwrap().body.contains("upgrade_not_supported"));
+    }
+}
+
+#[test]
+fn documents_to_rank_are_reserved_as_searches() {
+    let documents = vec!["a"; 250];
+    let body = serde_json::json!({"model": "m", "query": "q", "documents": documents, "n": 9}).to_string();
+    let host = FakeHost::request("POST", "/v2/rerank", &[]).with_body(&body);
+    host.run_request(&mut select(""));
+    let get = |name| host.request_header(name);
+    assert_eq!(get("x-weirgate-dialect").as_deref(), Some("cohere"));
+    assert_eq!(get("x-weirgate-choices").as_deref(), Some("3"));
+    assert_eq!(get("x-weirgate-max-tokens").as_deref(), Some("0"));
+}
+
+#[test]
 fn a_body_over_the_limit_is_refused_by_its_length_or_once_it_is_here() {
     let limit = r#"{"max_body":10}"#;
     let host = FakeHost::request("POST", "/v1/messages", &[("content-length", "11")]).with_body(CHAT);
@@ -260,4 +299,29 @@ fn upstream_it_sets_path_and_model_only() {
     assert_eq!(host.body(), r#"{"messages":[],"model":"gpt-4o"}"#);
     assert_eq!(host.request_header(":path").as_deref(), Some("/api/v1/chat/completions?x=1"));
     assert_eq!(host.request_header("authorization").as_deref(), Some("Bearer provider"));
+}
+
+#[test]
+fn upstream_it_renames_the_model_of_a_websocket_and_waits_for_nothing() {
+    let host = FakeHost::request("GET", "/v1/realtime?model=voice", &[("upgrade", "websocket")]);
+    host.set_filter_state("weirgate_endpoint", b"/realtime?model=voice");
+    host.set_filter_state("weirgate_request", br#"{"id":"1","dialect":"openai","operation":"realtime"}"#);
+    let mut prepare = select(r#"{"upstream":{"base_path":"/v1","model":"gpt-realtime"}}"#);
+    assert_eq!(prepare.on_request_headers(&host, false), Flow::Continue);
+    assert_eq!(host.request_header(":path").as_deref(), Some("/v1/realtime?model=gpt-realtime"));
+    assert_eq!(prepare.on_request_body(&host, false), Flow::Continue);
+}
+
+#[test]
+fn upstream_it_leaves_out_what_cohere_does_not_rank_by() {
+    let body = r#"{"model":"rank","query":"q","documents":[{"text":"a"}],"return_documents":true}"#;
+    let host = FakeHost::request("POST", "/v1/rerank", &[]).with_body(body);
+    host.set_filter_state("weirgate_endpoint", b"/rerank");
+    host.set_filter_state("weirgate_request", br#"{"id":"1","dialect":"openai","operation":"rerank"}"#);
+    let mut prepare = select(r#"{"upstream":{"base_path":"/v2","model":"rerank-v3.5","cohere":true}}"#);
+    host.run_request(&mut prepare);
+    assert_eq!(host.body(), r#"{"model":"rerank-v3.5","query":"q","documents":["a"]}"#);
+    assert_eq!(host.request_header(":path").as_deref(), Some("/v2/rerank"));
+    host.run_response(&mut prepare, &[(":status", "200")], &[]);
+    assert_eq!(host.response_header("x-weirgate-dropped-fields").as_deref(), Some("return_documents"));
 }

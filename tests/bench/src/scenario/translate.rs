@@ -72,6 +72,7 @@ fn translated(from: Dialect, to: Dialect, body: &str) -> Result<(), Box<dyn Erro
         default_max_tokens: 4096,
         output_cap: None,
         older_cap_field: false,
+        betas: "",
         stream: false,
     };
     let request = translate::request(from, to, body.as_bytes(), &options);
@@ -159,7 +160,7 @@ fn request(client: Dialect, bytes: usize) -> Value {
                 json!({"tools": [{"toolSpec": {"name": "f", "inputSchema": {"json": {"type": "object"}}}}]});
             json!({"messages": list, "toolConfig": tools})
         }
-        Dialect::OpenAi | Dialect::Cohere => {
+        Dialect::OpenAi | Dialect::Cohere | Dialect::Invoke | Dialect::RawPredict => {
             let list = each(
                 &|number| {
                     let function = json!({"name": "f", "arguments": json!({"a": text}).to_string()});

@@ -13,7 +13,7 @@
 const TEXT: u8 = 7;
 
 /// A message with the headers of an event.
-pub(super) fn event(kind: &str, payload: &str) -> Vec<u8> {
+pub(crate) fn event(kind: &str, payload: &str) -> Vec<u8> {
     message(":event-type", kind, "event", payload)
 }
 

@@ -13,7 +13,7 @@ pub(crate) struct Head<'a> {
     pub(crate) created: u64,
 }
 
-fn usage_json(usage: Usage) -> Value {
+pub(super) fn usage_json(usage: Usage) -> Value {
     json!({
         "prompt_tokens": usage.prompt,
         "completion_tokens": usage.output,

@@ -26,7 +26,7 @@ fn results(ids: &[&str]) -> Value {
 }
 
 /// The messages of an event stream: kind, name and payload. Every checksum is compared.
-fn frames(answer: &Answer) -> Vec<(String, String, Value)> {
+pub(crate) fn frames(answer: &Answer) -> Vec<(String, String, Value)> {
     let bytes = answer.pieces.concat();
     let mut rest = bytes.as_slice();
     let mut frames = Vec::new();

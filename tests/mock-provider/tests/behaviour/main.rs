@@ -15,6 +15,7 @@ mod cohere;
 mod control;
 mod converse;
 mod gemini;
+mod hosted;
 mod openai;
 mod responses;
 mod steering;

@@ -32,11 +32,17 @@ struct Stream {
     ended: bool,
 }
 
+/// Whether a citation is of OpenAI's own form, which has a place in its API.
+fn is_annotation(citation: &Object<'_>) -> bool {
+    citation.get("url_citation").is_some()
+}
+
 #[derive(Debug, Default)]
 struct Numbers {
     /// The block of thinking that is open.
     thinking: Option<usize>,
     thinking_blocks: usize,
+    annotations: usize,
     citations: usize,
     /// Calls whose arguments have not begun: clients parse them, and nothing is no JSON.
     bare_calls: Vec<u32>,
@@ -207,13 +213,17 @@ impl WriteAnswer for Stream {
             Event::Call { choice, call, id, name } => self.call(choice, call, &id, &name, out),
             Event::Arguments { choice, call, json } => self.arguments(choice, call, &json, out),
             Event::Citation { choice, citation } => {
-                let numbers = self.choice(choice, out);
-                let number = numbers.citations;
-                numbers.citations += 1;
                 let mut citation = Object::open(citation).unwrap_or_default();
                 citation.take("index");
+                let numbers = self.choice(choice, out);
+                let (list, next) = match is_annotation(&citation) {
+                    true => ("annotations", &mut numbers.annotations),
+                    false => ("citations", &mut numbers.citations),
+                };
+                let number = *next;
+                *next += 1;
                 self.chunk(choice, out, |out| {
-                    out.extend_from_slice(format!(r#""citations":[{{"index":{number}"#).as_bytes());
+                    out.extend_from_slice(format!(r#""{list}":[{{"index":{number}"#).as_bytes());
                     citation.write_rest(out);
                     out.extend_from_slice(b"}]");
                 });

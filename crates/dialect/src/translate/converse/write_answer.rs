@@ -265,9 +265,19 @@ fn write_metadata(out: &mut Vec<u8>, usage: &Usage, tier: Option<&str>) {
     let (read, output) = (usage.cache_read, usage.total_output());
     let total = usage.total_input().saturating_add(output);
     let counters = format!(
-        r#""usage":{{"inputTokens":{input},"outputTokens":{output},"totalTokens":{total},"cacheReadInputTokens":{read},"cacheWriteInputTokens":{written}}},"metrics":{{"latencyMs":0}}"#
+        r#""usage":{{"inputTokens":{input},"outputTokens":{output},"totalTokens":{total},"cacheReadInputTokens":{read},"cacheWriteInputTokens":{written}"#
     );
     out.extend_from_slice(counters.as_bytes());
+    // What is kept for an hour costs more.
+    if usage.cache_write_1h > 0 {
+        out.extend_from_slice(br#","cacheDetails":"#);
+        let kept = [("5m", usage.cache_write), ("1h", usage.cache_write_1h)];
+        let kept: Vec<_> = kept.into_iter().filter(|(_, tokens)| *tokens > 0).collect();
+        raw::write_list(out, &kept, |out, (ttl, tokens)| {
+            out.extend_from_slice(format!(r#"{{"ttl":"{ttl}","inputTokens":{tokens}}}"#).as_bytes());
+        });
+    }
+    out.extend_from_slice(br#"},"metrics":{"latencyMs":0}"#);
     if let Some(tier) = tier {
         out.extend_from_slice(format!(r#","serviceTier":{{"type":"{tier}"}}"#).as_bytes());
     }

@@ -77,7 +77,7 @@ pub fn request(to: Dialect, body: &[u8], options: &Options<'_>) -> Result<Reques
         Dialect::Gemini => write_request::gemini(asked, options),
         Dialect::Converse => write_request::bedrock(asked, options),
         Dialect::Cohere => write_request::cohere(asked, options),
-        Dialect::OpenAi | Dialect::Responses | Dialect::Anthropic => {
+        Dialect::OpenAi | Dialect::Responses | Dialect::Anthropic | Dialect::Invoke | Dialect::RawPredict => {
             Err(Kind::NoPair { from: Dialect::OpenAi, to }.into())
         }
     }

@@ -9,6 +9,7 @@ fn options(model: &'static str) -> Options<'static> {
         default_max_tokens: 0,
         output_cap: None,
         older_cap_field: false,
+        betas: "",
         stream: false,
     }
 }

@@ -306,11 +306,20 @@ fn write_usage(out: &mut Vec<u8>, usage: &Usage) {
     let input = usage.input.saturating_add(usage.audio_input).saturating_add(usage.image_input);
     let written = usage.cache_write.saturating_add(usage.cache_write_1h);
     let counters = format!(
-        r#"{{"input_tokens":{input},"cache_creation_input_tokens":{written},"cache_read_input_tokens":{},"output_tokens":{}}}"#,
+        r#"{{"input_tokens":{input},"cache_creation_input_tokens":{written},"cache_read_input_tokens":{},"output_tokens":{}"#,
         usage.cache_read,
         usage.total_output(),
     );
     out.extend_from_slice(counters.as_bytes());
+    // What is kept for an hour costs more.
+    if usage.cache_write_1h > 0 {
+        let kept = format!(
+            r#","cache_creation":{{"ephemeral_5m_input_tokens":{},"ephemeral_1h_input_tokens":{}}}"#,
+            usage.cache_write, usage.cache_write_1h,
+        );
+        out.extend_from_slice(kept.as_bytes());
+    }
+    out.push(b'}');
 }
 
 /// What the provider says of its failure, in the envelope of this API.

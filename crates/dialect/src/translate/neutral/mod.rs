@@ -9,7 +9,8 @@
 //! | `read_answer.rs` | the provider's answer or stream to [`Event`]s | dialects that providers speak |
 //! | `write_answer.rs` | [`Event`]s to the client's answer or stream | dialects that clients speak |
 //!
-//! So a new dialect is four files, whatever the number of others. No file knows a second dialect.
+//! So a new dialect is four files, whatever the number of others. No file knows a second dialect, but for clouds that serve another's API
+//! with a head of their own: their folder writes that head around what the other's files write.
 //!
 //! # What keeps it exact
 //!
@@ -20,7 +21,7 @@
 //!
 //! # What was not chosen
 //!
-//! * **A translator for each pair.** Five client dialects and six of providers are thirty of them, each with the same mistakes to make.
+//! * **A translator for each pair.** Five client dialects and eight of providers are thirty-five of them, each with the same mistakes to make.
 //! * **One vendor's format as the form between.** What that vendor lacks (signed thinking in OpenAI's chat, several choices in
 //!   Anthropic's messages) would be lost between two others that have it.
 //! * **A model of plain Rust values.** Reading and writing every text and number again costs more than all the rest, and changes

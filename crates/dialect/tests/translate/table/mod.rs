@@ -17,13 +17,15 @@ use weirgate_dialect::translate::{self, Kind, Options, Unsupported};
 const PNG: &str = "iVBORw0KGgo=";
 
 /// The dialects of providers, each with the title of its column and a model of its own.
-const PROVIDERS: [(Dialect, &str, &str); 6] = [
+const PROVIDERS: [(Dialect, &str, &str); 8] = [
     (Dialect::OpenAi, "OpenAI chat", "gpt-5.1"),
     (Dialect::Responses, "OpenAI responses", "gpt-5.1"),
     (Dialect::Anthropic, "Anthropic", "claude-sonnet-4-5"),
     (Dialect::Gemini, "Gemini", "gemini-2.5-flash"),
     (Dialect::Converse, "Amazon Converse, a Claude", "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"),
     (Dialect::Cohere, "Cohere", "command-a-reasoning-08-2025"),
+    (Dialect::Invoke, "Anthropic at Bedrock", "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+    (Dialect::RawPredict, "Anthropic at Vertex AI", "claude-sonnet-4-5@20250929"),
 ];
 
 /// A dialect of clients.
@@ -46,7 +48,7 @@ fn says(parts: Value) -> Value {
 /// What becomes of a feature on its way.
 fn fate(client: &Client, to: Dialect, model: &str, fields: &Value) -> String {
     let from = client.dialect;
-    if from == to {
+    if from == to.bodies() {
         return "as it is".to_owned();
     }
     let mut body = client.plain.clone();

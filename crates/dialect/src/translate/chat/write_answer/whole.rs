@@ -1,10 +1,10 @@
 //! A plain answer.
 
-use super::{write_head, write_stop, write_tier, write_usage};
+use super::{is_annotation, write_head, write_stop, write_tier, write_usage};
 use crate::translate::AnswerOptions;
 use crate::translate::neutral::{Event, Stop, Text, WriteAnswer};
 use crate::translate::openai::write_failure;
-use crate::translate::raw;
+use crate::translate::raw::{self, Object};
 use std::collections::BTreeMap;
 
 /// Writes a plain answer.
@@ -30,6 +30,7 @@ struct Message {
     /// The last block of thinking, which may still grow.
     thinking: Option<(Vec<u8>, Vec<u8>)>,
     calls: BTreeMap<u32, Call>,
+    annotations: Vec<u8>,
     citations: Vec<u8>,
     logprobs: Vec<u8>,
     stop: Option<(Stop, Option<String>)>,
@@ -140,10 +141,12 @@ impl Message {
         if !self.calls.is_empty() {
             out.push(b']');
         }
-        if !self.citations.is_empty() {
-            out.extend_from_slice(br#","citations":["#);
-            out.extend_from_slice(&self.citations);
-            out.push(b']');
+        for (name, list) in [("annotations", &self.annotations), ("citations", &self.citations)] {
+            if !list.is_empty() {
+                out.extend_from_slice(format!(r#","{name}":["#).as_bytes());
+                out.extend_from_slice(list);
+                out.push(b']');
+            }
         }
         out.push(b'}');
     }
@@ -189,11 +192,15 @@ impl WriteAnswer for Whole {
                 }
             }
             Event::Citation { choice, citation } => {
-                let citations = &mut self.choice(choice).citations;
-                if !citations.is_empty() {
-                    citations.push(b',');
+                let message = self.choice(choice);
+                let list = match Object::open(citation).is_some_and(|citation| is_annotation(&citation)) {
+                    true => &mut message.annotations,
+                    false => &mut message.citations,
+                };
+                if !list.is_empty() {
+                    list.push(b',');
                 }
-                raw::write_raw(citations, citation);
+                raw::write_raw(list, citation);
             }
             Event::Logprobs { choice, logprobs } => {
                 self.choice(choice).logprobs = logprobs.get().as_bytes().to_vec();

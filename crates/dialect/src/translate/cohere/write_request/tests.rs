@@ -8,6 +8,7 @@ const OPTIONS: Options<'static> = Options {
     default_max_tokens: 4096,
     output_cap: None,
     older_cap_field: false,
+    betas: "",
     stream: false,
 };
 const THINKS: Options<'static> = Options { model: "command-a-reasoning-08-2025", ..OPTIONS };

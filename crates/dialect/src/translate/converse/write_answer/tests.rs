@@ -75,6 +75,14 @@ fn messages(stream: &[u8]) -> Vec<(String, Value)> {
     messages
 }
 
+/// The counters of what was used, as clients read them.
+fn used() -> Value {
+    json!({
+        "inputTokens": 9, "outputTokens": 7, "totalTokens": 19, "cacheReadInputTokens": 2, "cacheWriteInputTokens": 1,
+        "cacheDetails": [{"ttl": "1h", "inputTokens": 1}],
+    })
+}
+
 #[test]
 fn a_stream_has_a_message_for_each_event() {
     let out = run(writer(&options(true)).as_mut(), pieces());
@@ -110,7 +118,7 @@ fn a_stream_has_a_message_for_each_event() {
             (
                 "metadata".to_owned(),
                 json!({
-                    "usage": {"inputTokens": 9, "outputTokens": 7, "totalTokens": 19, "cacheReadInputTokens": 2, "cacheWriteInputTokens": 1},
+                    "usage": used(),
                     "metrics": {"latencyMs": 0}, "serviceTier": {"type": "priority"},
                 })
             ),
@@ -133,7 +141,7 @@ fn a_plain_answer_is_one_document() {
                 {"toolUse": {"toolUseId": "c2", "name": "g", "input": {}}},
             ]}},
             "stopReason": "tool_use",
-            "usage": {"inputTokens": 9, "outputTokens": 7, "totalTokens": 19, "cacheReadInputTokens": 2, "cacheWriteInputTokens": 1},
+            "usage": used(),
             "metrics": {"latencyMs": 0},
             "serviceTier": {"type": "priority"},
         })

@@ -11,6 +11,7 @@ fn options(model: &str) -> Options<'_> {
         default_max_tokens: 4096,
         output_cap: None,
         older_cap_field: false,
+        betas: "",
         stream: false,
     }
 }

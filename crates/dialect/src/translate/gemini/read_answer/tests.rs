@@ -393,6 +393,7 @@ fn what_is_signed_comes_back_signed() {
         default_max_tokens: 1,
         output_cap: None,
         older_cap_field: false,
+        betas: "",
         stream: false,
     };
     let back = |request: Result<crate::translate::Request, Error>| -> Value {

@@ -54,6 +54,9 @@ fn plain(schema: &mut Value) {
     if let (true, Some(kind)) = (nullable, fields.get_mut("type")) {
         *kind = Value::Array(vec![kind.take(), "null".into()]);
     }
+    if let (true, Some(Value::Array(values))) = (nullable, fields.get_mut("enum")) {
+        values.push(Value::Null);
+    }
     // Of an enumeration this is all that it says.
     if fields.get("format").and_then(Value::as_str) == Some("enum") {
         fields.shift_remove("format");

@@ -9,6 +9,7 @@ fn options() -> Options<'static> {
         default_max_tokens: 9,
         output_cap: None,
         older_cap_field: false,
+        betas: "",
         stream: false,
     }
 }

@@ -15,6 +15,7 @@ const REJECT: Options<'static> = Options {
     default_max_tokens: 9,
     output_cap: None,
     older_cap_field: false,
+    betas: "",
     stream: false,
 };
 const DROP: Options<'static> = Options { unsupported: Unsupported::Drop, ..REJECT };

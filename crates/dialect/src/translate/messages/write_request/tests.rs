@@ -10,6 +10,7 @@ fn write(messages: &str) -> Result<(String, Vec<String>), Error> {
         default_max_tokens: 4096,
         output_cap: None,
         older_cap_field: false,
+        betas: "",
         stream: false,
     };
     let body = format!(r#"{{"model":"m","messages":{messages}}}"#);

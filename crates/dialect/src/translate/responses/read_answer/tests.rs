@@ -348,6 +348,7 @@ fn what_was_thought_comes_back_as_it_was() {
             default_max_tokens: 9,
             output_cap: None,
             older_cap_field: false,
+            betas: "",
             stream: false,
         };
         let body = super::super::write_request::write(read.unwrap(), &options).unwrap().body;

@@ -1,0 +1,71 @@
+"""Calls that pass as they are, and are metered: pictures, sound, moderation, files and batches, by OpenAI's own SDK."""
+
+import pytest
+from support.gateway import Gateway
+
+PAINTER, SPEAKER = "gpt-image-1", "gpt-4o-mini-tts"
+
+
+def change(config):
+    openai = lambda name: {"name": name, "deployments": [{"provider": "openai", "model": name}]}
+    config["models"] += [openai(PAINTER), openai(SPEAKER), openai("omni-moderation-latest")]
+
+
+@pytest.fixture(scope="module")
+def others():
+    with Gateway(change) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def gateway(others):
+    others.mock.reset()
+    return others
+
+
+def passed(gateway, key, mock, path):
+    assert mock.only_request()["path"] == path
+    line = gateway.line(key=key.name)
+    assert (line["operation"], line["status"], line["provider"], line["attempts"]) == ("passthrough", 200, "openai", 1)
+    return line
+
+
+def test_pictures_are_metered_by_the_providers_usage(gateway, key, openai_client, mock):
+    answer = openai_client.images.generate(model=PAINTER, prompt="water over stone")
+    assert answer.data[0].b64_json
+    line = passed(gateway, key, mock, "/v1/images/generations")
+    assert (line["source"], line["input"], line["image_output"]) == ("provider", 3, 272)
+    assert line["cost_micros"] > 0
+
+
+def test_speech_is_charged_as_reserved(gateway, key, openai_client, mock):
+    sound = openai_client.audio.speech.create(model=SPEAKER, voice="alloy", input="water over stone").content
+    assert sound.startswith(b"ID3")
+    line = passed(gateway, key, mock, "/v1/audio/speech")
+    assert line["source"] == "reserved" and line["cost_micros"] == line["reserved_micros"] > 0
+
+
+def test_a_form_with_a_sound_passes_whole(gateway, key, openai_client, mock):
+    sound = bytes(range(256)) * 8_000
+    answer = openai_client.audio.transcriptions.create(model="gpt-4o-transcribe", file=("a.wav", sound, "audio/wav"))
+    assert answer.text == "water over stone"
+    line = passed(gateway, key, mock, "/v1/audio/transcriptions")
+    assert (line["source"], line["audio_input"], line["output"]) == ("provider", 14, 3)
+
+
+def test_moderation(gateway, key, openai_client, mock):
+    answer = openai_client.moderations.create(model="omni-moderation-latest", input="water over stone")
+    assert not answer.results[0].flagged
+    passed(gateway, key, mock, "/v1/moderations")
+
+
+def test_files_and_batches(gateway, key, openai_client, mock):
+    file = openai_client.files.create(file=("input.jsonl", b"{}\n", "application/jsonl"), purpose="batch")
+    assert file.id.startswith("file-mock")
+    batch = openai_client.batches.create(
+        input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h"
+    )
+    assert (batch.input_file_id, batch.status) == (file.id, "validating")
+    assert [request["path"] for request in mock.requests()] == ["/v1/files", "/v1/batches"]
+    for line in gateway.lines(2, key=key.name):
+        assert (line["operation"], line["status"], line["cost_micros"]) == ("passthrough", 200, 0)
