@@ -110,13 +110,13 @@ fn decide(
     }
 }
 
-/// translate answers every message of its stream.
+/// translate answers every message of its stream, until it has no more to say.
 fn translate(
     messages: Streaming<ProcessingRequest>,
     attempt: Attempt,
 ) -> impl Stream<Item = Result<ProcessingResponse, Status>> + Send {
     futures_util::stream::unfold((messages, attempt), |(mut messages, mut attempt)| async move {
-        loop {
+        while !attempt.has_ended() {
             match messages.message().await {
                 Ok(Some(message)) => {
                     if let Some(reply) = attempt.answer(message) {
@@ -127,6 +127,7 @@ fn translate(
                 Err(status) => return Some((Err(status), (messages, attempt))),
             }
         }
+        None
     })
 }
 

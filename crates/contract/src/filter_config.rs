@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use weirgate_dialect::Dialect;
 
 /// Configuration of `provider-select`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +24,23 @@ pub struct ProviderSelect {
     /// that provider.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<Upstream>,
+    /// Set where the filter stands behind translate in the upstream chain of one provider. Such an instance only translates the
+    /// provider's streams.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub streams: Option<Streams>,
+}
+
+/// Streams of a provider that speaks another dialect than the client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Streams {
+    /// The client's dialect.
+    pub from: Dialect,
+    /// The provider's dialect.
+    pub to: Dialect,
+    /// The provider's name of the model; `None`: the one that the client names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
 }
 
 /// A text that no log shows.

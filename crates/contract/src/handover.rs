@@ -27,6 +27,17 @@ pub struct RequestHead {
     pub refused: String,
 }
 
+/// What translate has found in a request whose answer `provider-select` translates.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stream {
+    /// Whether the client gets a usage chunk at the end.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub include_usage: bool,
+    /// Names of fields that were left out, as the client is told them.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub dropped: String,
+}
+
 /// What a request asks for, as far as a cache of answers has to know it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asked {

@@ -43,6 +43,8 @@ pub mod request_header {
     pub const FOREIGN: &str = "x-weirgate-foreign";
     /// A [`crate::handover::Asked`] as JSON, where answers are cached.
     pub const ASKED: &str = "x-weirgate-asked";
+    /// A [`crate::handover::Stream`] as JSON, where `provider-select` is to translate a provider's stream.
+    pub const TRANSLATED: &str = "x-weirgate-translated";
     /// By what other logs know a request, which Envoy sets where the client does not.
     pub const REQUEST_ID: &str = "x-request-id";
     /// The client's wishes for the cache (RFC 9111), which decide reads under their own name.

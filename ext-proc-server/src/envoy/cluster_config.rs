@@ -9,7 +9,7 @@ use super::parts::{
 use super::render::Paths;
 use crate::config::{Config, Endpoint, Provider, Quirk};
 use serde_json::{Value, json};
-use weirgate_contract::filter_config::{ProviderSelect, Upstream};
+use weirgate_contract::filter_config::{ProviderSelect, Streams, Upstream};
 use weirgate_contract::{filter_state, metadata, request_header, response_header, translate_metadata};
 use weirgate_dialect::Dialect;
 use weirgate_dialect::translate::Unsupported;
@@ -62,6 +62,9 @@ pub(super) fn provider(config: &Config, paths: &Paths, cluster: &Cluster) -> Opt
     }
     if let Some(from) = cluster.adaptation.translates_from() {
         filters.push(translate(config, from, provider, model.unwrap_or_default()));
+        let streams = Streams { from, to: provider.dialect, model: cluster.model.clone() };
+        let streams = ProviderSelect { streams: Some(streams), ..ProviderSelect::default() };
+        filters.push(wasm_filter("provider-select", &name, &json!(streams), &paths.filters));
     }
     filters.push(provider_headers(provider.dialect, &cluster.deployment()));
     filters.extend(credentials::filter(&cluster.provider, provider));
@@ -140,13 +143,13 @@ fn translate(config: &Config, from: Dialect, provider: &Provider, model: &str) -
             "@type": type_url("envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor"),
             "grpc_service": grpc_service(&about),
             "message_timeout": MESSAGE_TIMEOUT,
+            // It asks for the answer where that is no stream.
             "processing_mode": {
                 "request_header_mode": "SEND",
-                "response_header_mode": "SEND",
                 "request_body_mode": "BUFFERED",
-                "response_body_mode": "STREAMED",
-                "response_trailer_mode": "SKIP",
+                "response_header_mode": "SKIP",
             },
+            "allow_mode_override": true,
             "status_on_error": {"code": "ServiceUnavailable"},
             "forward_rules": {"allowed_headers": {"patterns": told}},
         },

@@ -5,6 +5,7 @@
 
 use crate::decide::{find, set_header};
 use crate::translate::reply::{body, headers, refuse};
+use envoy_types::pb::envoy::config::core::v3::HeaderValueOption;
 use envoy_types::pb::envoy::service::ext_proc::v3::processing_request::Request;
 use envoy_types::pb::envoy::service::ext_proc::v3::{
     HttpBody, HttpHeaders, ProcessingRequest, ProcessingResponse,
@@ -13,11 +14,12 @@ use serde::de::DeserializeOwned;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tonic::metadata::MetadataMap;
 use weirgate_contract::filter_config::provider_path;
-use weirgate_contract::handover::{Decision, RequestHead};
+use weirgate_contract::handover::{Decision, RequestHead, Stream};
 use weirgate_contract::{request_header, response_header, translate_metadata as about};
-use weirgate_dialect::error::{ClientError, ErrorKind};
-use weirgate_dialect::translate::{self, Answer, AnswerOptions, Error, Options, Unsupported, embeddings};
-use weirgate_dialect::{Dialect, Operation, endpoint, framing};
+use weirgate_dialect::error::ClientError;
+use weirgate_dialect::translate::delivery::{Delivery, Expected, Head};
+use weirgate_dialect::translate::{self, Options, Unsupported, embeddings};
+use weirgate_dialect::{Dialect, Operation, endpoint};
 
 mod max_output;
 mod reply;
@@ -75,47 +77,11 @@ pub(crate) struct Attempt {
     stream: bool,
     /// What the client's header of betas says, where the provider takes that in the body.
     betas: String,
+    /// The translated request is on its way.
+    is_sent: bool,
     include_usage: bool,
     dropped: Vec<String>,
-    answer: Option<Output>,
-    /// What the client gets in place of an answer that cannot be read.
-    replacement: Option<Vec<u8>>,
-    /// The answer went wrong in its middle, and the client was told.
-    failed: bool,
-}
-
-/// An answer on its way to the client.
-#[derive(Debug)]
-enum Output {
-    Chat(Answer),
-    Embeddings(embeddings::Answer),
-}
-
-impl Output {
-    fn is_event_stream(&self) -> bool {
-        matches!(self, Self::Chat(answer) if answer.is_event_stream())
-    }
-
-    fn content_type(&self) -> &'static str {
-        match self {
-            Self::Chat(answer) => answer.content_type(),
-            Self::Embeddings(_) => "application/json",
-        }
-    }
-
-    fn push(&mut self, chunk: &[u8]) -> Result<Vec<u8>, Error> {
-        match self {
-            Self::Chat(answer) => answer.push(chunk),
-            Self::Embeddings(answer) => answer.push(chunk).map(|()| Vec::new()),
-        }
-    }
-
-    fn finish(&mut self) -> Result<Vec<u8>, Error> {
-        match self {
-            Self::Chat(answer) => answer.finish(),
-            Self::Embeddings(answer) => answer.finish(),
-        }
-    }
+    answer: Option<Delivery>,
 }
 
 impl Attempt {
@@ -134,11 +100,10 @@ impl Attempt {
             embeds: embeds.then(Default::default),
             stream,
             betas: String::new(),
+            is_sent: false,
             include_usage: false,
             dropped: Vec::new(),
             answer: None,
-            replacement: None,
-            failed: false,
         })
     }
 
@@ -162,7 +127,17 @@ impl Attempt {
         let embeds = self.embeds.and_then(|_| endpoint::embeddings(*to, model));
         let path = provider_path(path, &embeds.unwrap_or_else(|| endpoint::chat(*to, model, self.stream)));
         // The length is that of the client's body; Envoy refuses a changed body under it.
-        headers(true, vec![set_header(":path", &path)], &["content-length"])
+        let mut reply = headers(true, vec![set_header(":path", &path)], &["content-length"]);
+        if !self.stream {
+            reply.mode_override = Some(reply::and_the_answer());
+        }
+        reply
+    }
+
+    /// Whether there is nothing more to do: a filter in Envoy translates streams, since a message a chunk would cost several
+    /// times what that does.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.stream && self.is_sent
     }
 
     fn request_body(&mut self, request: &HttpBody) -> ProcessingResponse {
@@ -193,107 +168,68 @@ impl Attempt {
         }
         match translate::request(*from, *to, &request.body, &options) {
             Ok(translated) => {
+                self.is_sent = true;
                 self.include_usage = translated.include_usage;
                 self.dropped = translated.dropped;
-                body(true, translated.body)
+                match self.stream {
+                    true => reply::body_with(translated.body, vec![self.stream_header()]),
+                    false => body(true, translated.body),
+                }
             }
             Err(error) => refuse(*from, &ClientError::from(error)),
         }
     }
 
+    /// What the filter that translates the stream has to know of the request.
+    fn stream_header(&self) -> HeaderValueOption {
+        let stream = Stream { include_usage: self.include_usage, dropped: header_list(&self.dropped) };
+        set_header(request_header::TRANSLATED, &serde_json::to_string(&stream).unwrap_or_default())
+    }
+
     fn response_headers(&mut self, response: &HttpHeaders) -> ProcessingResponse {
-        let get = |name: &str| find(response, name);
-        let kind = get("content-type").unwrap_or_default().to_ascii_lowercase();
-        let is_event_stream = framing::is_stream(&kind);
-        let status = get(":status").and_then(|status| status.parse().ok()).unwrap_or(200);
-        if status >= 400 && !kind.contains("json") {
-            // An error page holds nothing to translate; provider-select puts an error in its place.
-            return headers(false, Vec::new(), &[]);
-        }
-        let encoding = get("content-encoding").unwrap_or_default();
-        let plain = encoding.is_empty() || encoding.eq_ignore_ascii_case("identity");
-        if !plain || !(is_event_stream || kind.contains("json")) {
-            return self.replace_answer(&unreadable());
-        }
-        let served = if self.job.model.is_empty() { self.asked.clone() } else { self.job.model.clone() };
-        if let Some((texts, encoding)) = self.embeds {
-            if is_event_stream {
-                return self.replace_answer(&unreadable());
-            }
-            let limit = ANSWER_BYTES;
-            let options = embeddings::AnswerOptions { status, encoding, texts, served, limit };
-            return self.begin_answer(Output::Embeddings(embeddings::Answer::new(options)));
-        }
-        let options = AnswerOptions {
-            status,
-            is_event_stream,
+        let get = |name: &str| find(response, name).unwrap_or_default();
+        let model = &self.job.model;
+        let expected = Expected {
+            from: self.job.from,
+            to: self.job.to,
             include_usage: self.include_usage,
             created: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
-            model: String::new(),
             id: self.id.clone(),
-            served,
+            served: if model.is_empty() { self.asked.clone() } else { model.clone() },
+            embeds: self.embeds,
             limit: ANSWER_BYTES,
         };
-        match Answer::new(self.job.from, self.job.to, options) {
-            Ok(answer) => self.begin_answer(Output::Chat(answer)),
-            Err(error) => self.replace_answer(&ClientError::from(error)),
-        }
-    }
-
-    fn begin_answer(&mut self, answer: Output) -> ProcessingResponse {
-        let mut set = vec![set_header("content-type", answer.content_type())];
-        if !self.dropped.is_empty() {
+        let (content_type, content_encoding) = (get("content-type"), get("content-encoding"));
+        let head = Head {
+            status: get(":status").parse().unwrap_or(200),
+            content_type: &content_type,
+            content_encoding: &content_encoding,
+        };
+        let begun = Delivery::begin(expected, head);
+        self.answer = Some(begun.delivery);
+        warn(begun.unreadable.as_ref());
+        let Some(change) = begun.change else { return headers(false, Vec::new(), &[]) };
+        let mut set = vec![set_header("content-type", change.content_type)];
+        if let Some(status) = change.status {
+            set.push(set_header(":status", &status.to_string()));
+        } else if !self.dropped.is_empty() {
             set.push(set_header(response_header::DROPPED, &header_list(&self.dropped)));
         }
-        self.answer = Some(answer);
-        headers(false, set, &["content-length", "content-encoding"])
-    }
-
-    /// Puts an error in the place of an answer of which no byte has gone to the client, so the status can say it. (A reply of
-    /// this filter's own, from the answer's side of an upstream chain, makes Envoy 1.40 crash.)
-    fn replace_answer(&mut self, error: &ClientError) -> ProcessingResponse {
-        tracing::warn!(code = error.code, "a provider's answer could not be translated");
-        self.replacement = Some(error.body(self.job.from).into_bytes());
-        let set = vec![
-            set_header(":status", &error.status().to_string()),
-            set_header("content-type", "application/json"),
-        ];
         headers(false, set, &["content-length", "content-encoding"])
     }
 
     fn response_body(&mut self, chunk: &HttpBody) -> ProcessingResponse {
-        if let Some(replacement) = &mut self.replacement {
-            let out = if chunk.end_of_stream { std::mem::take(replacement) } else { Vec::new() };
-            return body(false, out);
-        }
         let Some(answer) = &mut self.answer else { return reply::unchanged_body() };
-        if self.failed {
-            return body(false, Vec::new());
-        }
-        let mut out = Vec::new();
-        let mut result = answer.push(&chunk.body).map(|bytes| out = bytes);
-        if result.is_ok() && chunk.end_of_stream {
-            result = answer.finish().map(|bytes| out.extend(bytes));
-        }
-        let Err(error) = result else { return body(false, out) };
-        self.failed = true;
-        let error = ClientError::from(error);
-        tracing::warn!(code = error.code, "a provider's answer could not be translated");
-        let from = self.job.from;
-        let is_stream = answer.is_event_stream();
-        let told =
-            if is_stream { translate::failure_event(from, &error) } else { error.body(from).into_bytes() };
-        out.extend(told);
-        body(false, out)
+        let part = answer.part(&chunk.body, chunk.end_of_stream);
+        warn(part.broken.as_ref());
+        part.bytes.map_or_else(reply::unchanged_body, |bytes| body(false, bytes))
     }
 }
 
-fn unreadable() -> ClientError {
-    ClientError::new(
-        ErrorKind::BadGateway,
-        "invalid_answer",
-        "the provider's answer is in no form that can be read",
-    )
+fn warn(error: Option<&ClientError>) {
+    if let Some(error) = error {
+        tracing::warn!(code = error.code, "a provider's answer could not be translated");
+    }
 }
 
 /// Names of fields, some of which the client chose, as a header may hold them: printable and short.

@@ -2,6 +2,10 @@
 
 use crate::decide::set_header;
 use envoy_types::pb::envoy::config::core::v3::HeaderValueOption;
+use envoy_types::pb::envoy::extensions::filters::http::ext_proc::v3::ProcessingMode;
+use envoy_types::pb::envoy::extensions::filters::http::ext_proc::v3::processing_mode::{
+    BodySendMode, HeaderSendMode,
+};
 use envoy_types::pb::envoy::service::ext_proc::v3::{
     BodyMutation, BodyResponse, CommonResponse, HeaderMutation, HeadersResponse, ImmediateResponse,
     ProcessingResponse, TrailersResponse, body_mutation::Mutation, processing_response::Response,
@@ -27,6 +31,27 @@ pub(super) fn body(request: bool, bytes: Vec<u8>) -> ProcessingResponse {
         response: Some(CommonResponse { body_mutation: Some(mutation), ..CommonResponse::default() }),
     };
     respond(if request { Response::RequestBody(response) } else { Response::ResponseBody(response) })
+}
+
+/// Replaces the body of the request, and sets headers.
+pub(super) fn body_with(bytes: Vec<u8>, set: Vec<HeaderValueOption>) -> ProcessingResponse {
+    let response = CommonResponse {
+        header_mutation: Some(HeaderMutation { set_headers: set, ..HeaderMutation::default() }),
+        body_mutation: Some(BodyMutation { mutation: Some(Mutation::Body(bytes)) }),
+        ..CommonResponse::default()
+    };
+    respond(Response::RequestBody(BodyResponse { response: Some(response) }))
+}
+
+/// Asks for the answer too.
+pub(super) fn and_the_answer() -> ProcessingMode {
+    ProcessingMode {
+        request_body_mode: BodySendMode::Buffered.into(),
+        response_header_mode: HeaderSendMode::Send.into(),
+        response_body_mode: BodySendMode::Streamed.into(),
+        response_trailer_mode: HeaderSendMode::Skip.into(),
+        ..ProcessingMode::default()
+    }
 }
 
 /// Lets a chunk of the answer pass as it is.

@@ -9,13 +9,14 @@
 //! * An answer that the client's SDK could not read (an error page, Envoy's own text) becomes an error in its dialect.
 //!
 //! In an upstream chain, configured with `upstream`, it only prepares the request for one provider: its path, its name of
-//! the model.
+//! the model. Configured with `streams`, it translates what a provider of another dialect streams.
 
 mod classify;
 mod credentials;
 mod envelope;
 mod prepare;
 mod request;
+mod stream;
 
 use envelope::Verdict;
 use std::rc::Rc;
@@ -31,8 +32,16 @@ pub struct ProviderSelect {
     config: Rc<filter_config::ProviderSelect>,
     request: Option<request::Request>,
     envelope: Option<envelope::Envelope>,
-    /// In an upstream chain.
-    prepared: prepare::Prepared,
+    upstream: Upstream,
+}
+
+/// What is known of an attempt, in an upstream chain.
+#[derive(Debug)]
+enum Upstream {
+    /// This is the listener's chain.
+    Not,
+    Prepared(prepare::Prepared),
+    Translated(Option<stream::Translation>),
 }
 
 impl Filter for ProviderSelect {
@@ -44,32 +53,51 @@ impl Filter for ProviderSelect {
     }
 
     fn new(config: Rc<Self::Shared>) -> Self {
-        Self { config, request: None, envelope: None, prepared: prepare::Prepared::default() }
+        let upstream = match (&config.upstream, &config.streams) {
+            (Some(_), _) => Upstream::Prepared(prepare::Prepared::default()),
+            (None, Some(_)) => Upstream::Translated(None),
+            (None, None) => Upstream::Not,
+        };
+        Self { config, request: None, envelope: None, upstream }
     }
 
     fn on_request_headers(&mut self, host: &dyn Host, end: bool) -> Flow {
-        if let Some(upstream) = &self.config.upstream {
-            return self.prepared.headers(host, upstream, end);
+        let filter_config::ProviderSelect { upstream, streams, .. } = &*self.config;
+        match (&mut self.upstream, upstream, streams) {
+            (Upstream::Prepared(prepared), Some(upstream), _) => prepared.headers(host, upstream, end),
+            (Upstream::Translated(translation), _, Some(streams)) => {
+                *translation = stream::Translation::expect(host, streams);
+                Flow::Continue
+            }
+            _ => {
+                let (request, flow) = request::Request::begin(host, &self.config, end);
+                self.request = Some(request);
+                flow
+            }
         }
-        let (request, flow) = request::Request::begin(host, &self.config, end);
-        self.request = Some(request);
-        flow
     }
 
     fn on_request_body(&mut self, host: &dyn Host, end: bool) -> Flow {
-        if let Some(upstream) = &self.config.upstream {
-            return self.prepared.body(host, upstream, end);
-        }
-        match &mut self.request {
-            Some(request) => request.body(host, end),
-            None => Flow::Continue,
+        match (&mut self.upstream, &self.config.upstream, &mut self.request) {
+            (Upstream::Prepared(prepared), Some(upstream), _) => prepared.body(host, upstream, end),
+            (_, _, Some(request)) => request.body(host, end),
+            _ => Flow::Continue,
         }
     }
 
     fn on_response_headers(&mut self, host: &dyn Host, end: bool) -> Flow {
-        if self.config.upstream.is_some() {
-            self.prepared.answer(host);
-            return Flow::Continue;
+        match &mut self.upstream {
+            Upstream::Prepared(prepared) => {
+                prepared.answer(host);
+                return Flow::Continue;
+            }
+            Upstream::Translated(translation) => {
+                if let Some(translation) = translation {
+                    translation.head(host);
+                }
+                return Flow::Continue;
+            }
+            Upstream::Not => {}
         }
         let dialect = self.request.as_ref().map_or(Dialect::OpenAi, request::Request::dialect);
         match envelope::Envelope::judge(host, dialect, end) {
@@ -83,9 +111,13 @@ impl Filter for ProviderSelect {
     }
 
     fn on_response_body(&mut self, host: &dyn Host, end: bool) -> Flow {
-        match &self.envelope {
-            Some(envelope) => envelope.replace(host, end),
-            None => Flow::Continue,
+        match (&mut self.upstream, &self.envelope) {
+            (Upstream::Translated(Some(translation)), _) => {
+                translation.part(host, end);
+                Flow::Continue
+            }
+            (_, Some(envelope)) => envelope.replace(host, end),
+            _ => Flow::Continue,
         }
     }
 

@@ -18,6 +18,7 @@ mod bedrock;
 mod chat;
 mod cohere;
 mod converse;
+pub mod delivery;
 pub mod embeddings;
 mod error;
 mod failure;

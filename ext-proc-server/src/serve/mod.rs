@@ -13,7 +13,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Notify;
-use tokio_stream::wrappers::{TcpListenerStream, UnixListenerStream};
+use workers::{Listener, Workers};
+
+mod workers;
 
 /// How often expired reservations are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -77,55 +79,59 @@ impl Service {
     /// # Errors
     /// A server that failed.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
-        let Self { gateway, grpc, admin } = self;
-        // Before the first request, for whose key may be known only there.
-        refresh(&gateway).await;
-        let sweeper = tokio::spawn(sweep(gateway.clone()));
-        let hits = tokio::spawn(settle_hits(gateway.clone()));
-        let prices = tokio::spawn(reload_prices(gateway.clone()));
-        let alerts = tokio::spawn(alerts::deliver(gateway.clone()));
-        let router = admin::router(gateway.clone()).into_make_service_with_connect_info::<SocketAddr>();
-        let operators = axum::serve(admin, router);
-        let operators = tokio::spawn(operators.into_future());
-        let secrets = Secrets::open(gateway.policy.load().config());
-        let router = Services::new(gateway.clone()).router().add_service(secrets.discovery().server());
-        let secrets = tokio::spawn(secrets.follow());
-        let stopped = Arc::new(Notify::new());
-        let stop = {
-            let stopped = stopped.clone();
-            async move {
-                stop.await;
-                stopped.notify_one();
-            }
-        };
-        let serving = async {
-            match grpc {
-                Grpc::Unix(listener) => {
-                    router.serve_with_incoming_shutdown(UnixListenerStream::new(listener), stop).await
-                }
-                Grpc::Tcp(listener) => {
-                    router.serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop).await
-                }
-            }
-        };
-        let drained = async {
-            stopped.notified().await;
-            tokio::time::sleep(DRAIN).await;
-        };
-        let served = tokio::select! {
-            served = serving => served,
-            () = drained => Ok(()),
-        };
-        sweeper.abort();
-        hits.abort();
-        prices.abort();
-        alerts.abort();
-        secrets.abort();
-        operators.abort();
-        record::close(&gateway, SystemTime::now()).await;
-        maintain(&gateway);
-        served.map_err(io::Error::other)
+        match self.grpc {
+            Grpc::Unix(listener) => serve(self.gateway, listener, self.admin, stop).await,
+            Grpc::Tcp(listener) => serve(self.gateway, listener, self.admin, stop).await,
+        }
     }
+}
+
+async fn serve<L: Listener>(
+    gateway: Arc<Gateway>,
+    listener: L,
+    admin: TcpListener,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()> {
+    // Before the first request, for whose key may be known only there.
+    refresh(&gateway).await;
+    let sweeper = tokio::spawn(sweep(gateway.clone()));
+    let hits = tokio::spawn(settle_hits(gateway.clone()));
+    let prices = tokio::spawn(reload_prices(gateway.clone()));
+    let alerts = tokio::spawn(alerts::deliver(gateway.clone()));
+    let router = admin::router(gateway.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let operators = axum::serve(admin, router);
+    let operators = tokio::spawn(operators.into_future());
+    let secrets = Secrets::open(gateway.policy.load().config());
+    let services = Services::new(gateway.clone());
+    let router = || services.clone().router().add_service(secrets.discovery().server());
+    // They go on until all is settled: some of what that needs runs on them.
+    let mut workers = Workers::start(listener, router)?;
+    let secrets = tokio::spawn(secrets.follow());
+    let stopped = Arc::new(Notify::new());
+    let stop = {
+        let stopped = stopped.clone();
+        async move {
+            stop.await;
+            stopped.notify_one();
+        }
+    };
+    let drained = async {
+        stopped.notified().await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    let served = tokio::select! {
+        served = workers.serve(stop) => served,
+        () = drained => Ok(()),
+    };
+    sweeper.abort();
+    hits.abort();
+    prices.abort();
+    alerts.abort();
+    secrets.abort();
+    operators.abort();
+    record::close(&gateway, SystemTime::now()).await;
+    maintain(&gateway);
+    served
 }
 
 async fn sweep(gateway: Arc<Gateway>) {

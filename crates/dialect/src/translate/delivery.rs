@@ -1,0 +1,240 @@
+//! What becomes of a provider's answer on its way to the client: first its head, then its bytes as they come.
+//!
+//! Nothing here knows who has the connections. The service delivers plain answers, a filter in Envoy delivers streams.
+
+use super::embeddings::{self, Encoding};
+use super::{Answer, AnswerOptions, Error, failure_event};
+use crate::error::{ClientError, ErrorKind};
+use crate::{Dialect, framing};
+
+/// What is known of an answer before it comes.
+#[derive(Clone, Debug)]
+pub struct Expected {
+    /// The client's dialect.
+    pub from: Dialect,
+    /// The provider's dialect.
+    pub to: Dialect,
+    /// See [`AnswerOptions::include_usage`].
+    pub include_usage: bool,
+    /// See [`AnswerOptions::created`].
+    pub created: u64,
+    /// See [`AnswerOptions::id`].
+    pub id: String,
+    /// See [`AnswerOptions::served`].
+    pub served: String,
+    /// How many texts are embedded, and how the client wants their vectors; `None` for a chat.
+    pub embeds: Option<(usize, Encoding)>,
+    /// See [`AnswerOptions::limit`].
+    pub limit: usize,
+}
+
+/// What the head of an answer says.
+#[derive(Clone, Copy, Debug)]
+pub struct Head<'a> {
+    /// The status of HTTP.
+    pub status: u16,
+    /// The content type, or nothing.
+    pub content_type: &'a str,
+    /// The content encoding, or nothing.
+    pub content_encoding: &'a str,
+}
+
+/// What is to be changed in a head. A body that is written anew has no known length and is not compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Another status.
+    pub status: Option<u16>,
+    /// The content type.
+    pub content_type: &'static str,
+}
+
+/// An answer of which the head is known.
+#[derive(Debug)]
+pub struct Begun {
+    /// What the body will go through.
+    pub delivery: Delivery,
+    /// What becomes of the head; `None`: it stays as it is.
+    pub change: Option<Change>,
+    /// Why the client gets an error in its place.
+    pub unreadable: Option<ClientError>,
+}
+
+/// One answer on its way.
+#[derive(Debug)]
+pub struct Delivery {
+    from: Dialect,
+    body: Body,
+}
+
+#[derive(Debug)]
+enum Body {
+    /// It holds nothing to translate.
+    AsItIs,
+    Chat(Answer),
+    Embeddings(embeddings::Answer),
+    /// What the client gets in place of an answer that cannot be read.
+    Instead(Vec<u8>),
+    /// The answer went wrong in its middle, and the client was told.
+    Broken,
+}
+
+/// A part of a body as the client gets it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The bytes; `None`: those that came.
+    pub bytes: Option<Vec<u8>>,
+    /// Why the rest of the answer will not come.
+    pub broken: Option<ClientError>,
+}
+
+impl Delivery {
+    /// Takes the head of an answer. One that cannot be read becomes an error in the client's dialect.
+    pub fn begin(expected: Expected, head: Head<'_>) -> Begun {
+        let from = expected.from;
+        let kind = head.content_type.to_ascii_lowercase();
+        let is_event_stream = framing::is_stream(&kind);
+        let status = head.status;
+        if status >= 400 && !kind.contains("json") {
+            // An error page holds nothing to translate; provider-select puts an error in its place.
+            let delivery = Self { from, body: Body::AsItIs };
+            return Begun { delivery, change: None, unreadable: None };
+        }
+        let encoding = head.content_encoding;
+        let plain = encoding.is_empty() || encoding.eq_ignore_ascii_case("identity");
+        if !plain || !(is_event_stream || kind.contains("json")) {
+            return Self::instead(from, unreadable());
+        }
+        let Expected { to, include_usage, created, id, served, embeds, limit, .. } = expected;
+        if let Some((texts, encoding)) = embeds {
+            if is_event_stream {
+                return Self::instead(from, unreadable());
+            }
+            let options = embeddings::AnswerOptions { status, encoding, texts, served, limit };
+            let body = Body::Embeddings(embeddings::Answer::new(options));
+            return Self::translated(from, body, "application/json");
+        }
+        let model = String::new();
+        let options =
+            AnswerOptions { status, is_event_stream, include_usage, created, model, id, served, limit };
+        match Answer::new(from, to, options) {
+            Ok(answer) => {
+                let content_type = answer.content_type();
+                Self::translated(from, Body::Chat(answer), content_type)
+            }
+            Err(error) => Self::instead(from, ClientError::from(error)),
+        }
+    }
+
+    fn translated(from: Dialect, body: Body, content_type: &'static str) -> Begun {
+        let change = Change { status: None, content_type };
+        Begun { delivery: Self { from, body }, change: Some(change), unreadable: None }
+    }
+
+    /// Puts an error in the place of an answer of which no byte has gone to the client, so that the status can say it.
+    fn instead(from: Dialect, error: ClientError) -> Begun {
+        let change = Change { status: Some(error.status()), content_type: "application/json" };
+        let body = Body::Instead(error.body(from).into_bytes());
+        Begun { delivery: Self { from, body }, change: Some(change), unreadable: Some(error) }
+    }
+
+    /// Takes the next part of the body, and the last if `end`.
+    pub fn part(&mut self, chunk: &[u8], end: bool) -> Part {
+        let whole = |bytes| Part { bytes: Some(bytes), broken: None };
+        let mut out = Vec::new();
+        let (result, is_stream) = match &mut self.body {
+            Body::AsItIs => return Part { bytes: None, broken: None },
+            Body::Broken => return whole(out),
+            Body::Instead(error) => return whole(if end { std::mem::take(error) } else { out }),
+            Body::Chat(answer) => {
+                let mut result = answer.push(chunk).map(|bytes| out = bytes);
+                if result.is_ok() && end {
+                    result = answer.finish().map(|bytes| out.extend(bytes));
+                }
+                (result, answer.is_event_stream())
+            }
+            Body::Embeddings(answer) => (embed(answer, chunk, end, &mut out), false),
+        };
+        let Err(error) = result else { return whole(out) };
+        self.body = Body::Broken;
+        let error = ClientError::from(error);
+        let told = match is_stream {
+            true => failure_event(self.from, &error),
+            false => error.body(self.from).into_bytes(),
+        };
+        out.extend(told);
+        Part { bytes: Some(out), broken: Some(error) }
+    }
+}
+
+fn embed(answer: &mut embeddings::Answer, chunk: &[u8], end: bool, out: &mut Vec<u8>) -> Result<(), Error> {
+    answer.push(chunk)?;
+    if end {
+        *out = answer.finish()?;
+    }
+    Ok(())
+}
+
+fn unreadable() -> ClientError {
+    ClientError::new(
+        ErrorKind::BadGateway,
+        "invalid_answer",
+        "the provider's answer is in no form that can be read",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expected() -> Expected {
+        Expected {
+            from: Dialect::OpenAi,
+            to: Dialect::Anthropic,
+            include_usage: false,
+            created: 1,
+            id: "1".to_owned(),
+            served: "m".to_owned(),
+            embeds: None,
+            limit: 1 << 20,
+        }
+    }
+
+    fn head<'a>(status: u16, content_type: &'a str, content_encoding: &'a str) -> Head<'a> {
+        Head { status, content_type, content_encoding }
+    }
+
+    fn text(part: Part) -> String {
+        String::from_utf8(part.bytes.unwrap()).unwrap()
+    }
+
+    #[test]
+    fn an_error_page_passes() {
+        let Begun { mut delivery, change, unreadable } =
+            Delivery::begin(expected(), head(502, "text/html", ""));
+        assert_eq!((change, unreadable), (None, None));
+        assert_eq!(delivery.part(b"<html>", true), Part { bytes: None, broken: None });
+    }
+
+    #[test]
+    fn an_answer_in_no_known_form_becomes_an_error_once_it_is_over() {
+        for (kind, encoding) in [("text/html", ""), ("application/json", "gzip"), ("", "")] {
+            let Begun { mut delivery, change, unreadable } =
+                Delivery::begin(expected(), head(200, kind, encoding));
+            assert_eq!(change.unwrap(), Change { status: Some(502), content_type: "application/json" });
+            assert_eq!(unreadable.unwrap().code, "invalid_answer");
+            assert_eq!(text(delivery.part(b"x", false)), "");
+            assert!(text(delivery.part(b"", true)).contains("invalid_answer"));
+        }
+    }
+
+    #[test]
+    fn a_stream_that_breaks_ends_with_one_error_event() {
+        let Begun { mut delivery, change, .. } =
+            Delivery::begin(expected(), head(200, "text/event-stream", ""));
+        assert_eq!(change.unwrap().status, None);
+        let broken = delivery.part(b"event: message_start\ndata: {\n\n", false);
+        assert!(broken.broken.is_some());
+        assert!(text(broken).contains("error"));
+        assert_eq!(text(delivery.part(b"data: {}\n\n", true)), "");
+    }
+}

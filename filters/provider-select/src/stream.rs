@@ -1,0 +1,135 @@
+//! Translates a provider's stream to the client's dialect, where the service has translated the request.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+use weirgate_contract::filter_config::Streams;
+use weirgate_contract::handover::{RequestHead, Stream};
+use weirgate_contract::{filter_state, request_header, response_header};
+use weirgate_dialect::error::ClientError;
+use weirgate_dialect::translate::delivery::{Begun, Delivery, Expected, Head};
+use weirgate_filter_host::Host;
+
+/// The largest event, and the largest error in place of a stream, in bytes.
+const EVENT_BYTES: usize = 8 << 20;
+
+/// The answer of one attempt.
+#[derive(Debug)]
+pub(crate) struct Translation {
+    expected: Option<Expected>,
+    dropped: String,
+    delivery: Option<Delivery>,
+}
+
+impl Translation {
+    /// What the service has said of the request; `None` if its answer is none for this filter.
+    pub(crate) fn expect(host: &dyn Host, streams: &Streams) -> Option<Self> {
+        let said = host.request_header(request_header::TRANSLATED)?;
+        let Stream { include_usage, dropped } = serde_json::from_str(&said).ok()?;
+        let head = host.property(&[filter_state::REQUEST]);
+        let head: Option<RequestHead> = head.and_then(|json| serde_json::from_slice(&json).ok());
+        let (id, asked) = head.map(|head| (head.id, head.model)).unwrap_or_default();
+        let expected = Expected {
+            from: streams.from,
+            to: streams.to,
+            include_usage,
+            created: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
+            id,
+            served: streams.model.clone().unwrap_or(asked),
+            embeds: None,
+            limit: EVENT_BYTES,
+        };
+        Some(Self { expected: Some(expected), dropped, delivery: None })
+    }
+
+    /// Takes the head of the answer.
+    pub(crate) fn head(&mut self, host: &dyn Host) {
+        let Some(expected) = self.expected.take() else { return };
+        let header = |name| host.response_header(name).unwrap_or_default();
+        let (content_type, content_encoding) = (header("content-type"), header("content-encoding"));
+        let head = Head {
+            status: header(":status").parse().unwrap_or(200),
+            content_type: &content_type,
+            content_encoding: &content_encoding,
+        };
+        let Begun { delivery, change, unreadable } = Delivery::begin(expected, head);
+        self.delivery = Some(delivery);
+        warn(host, unreadable.as_ref());
+        let Some(change) = change else { return };
+        host.set_response_header("content-type", Some(change.content_type));
+        for name in ["content-length", "content-encoding"] {
+            host.set_response_header(name, None);
+        }
+        if let Some(status) = change.status {
+            host.set_response_header(":status", Some(&status.to_string()));
+        } else if !self.dropped.is_empty() {
+            host.set_response_header(response_header::DROPPED, Some(&self.dropped));
+        }
+    }
+
+    /// Takes the next part of the answer, and the last if `end`.
+    pub(crate) fn part(&mut self, host: &dyn Host, end: bool) {
+        let Some(delivery) = &mut self.delivery else { return };
+        let part = delivery.part(&host.response_body(), end);
+        warn(host, part.broken.as_ref());
+        if let Some(bytes) = part.bytes {
+            host.set_response_body(&bytes);
+        }
+    }
+}
+
+fn warn(host: &dyn Host, error: Option<&ClientError>) {
+    if let Some(error) = error {
+        host.warn(&format!("a provider's answer could not be translated: {}", error.code));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ProviderSelect;
+    use weirgate_contract::request_header;
+    use weirgate_filter_host::fake::{FakeHost, filter};
+
+    const CONFIG: &str = r#"{"streams": {"from": "openai", "to": "anthropic", "model": "claude-haiku-4-5"}}"#;
+
+    fn answer(said: &str, status: &str, kind: &str, chunks: &[&[u8]]) -> (FakeHost, String) {
+        let host = FakeHost::request("POST", "/v1/messages", &[(request_header::TRANSLATED, said)]);
+        let mut filter: ProviderSelect = filter(CONFIG).unwrap();
+        host.run_request(&mut filter);
+        let headers = [(":status", status), ("content-type", kind), ("content-length", "7")];
+        let body = host.run_response(&mut filter, &headers, chunks);
+        (host, String::from_utf8(body).unwrap())
+    }
+
+    #[test]
+    fn a_stream_comes_in_the_dialect_of_the_client() {
+        let delta = b"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"Hi\"}}\n\n";
+        let stop = b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+        let said = r#"{"dropped":"seed"}"#;
+        let (host, body) = answer(said, "200", "text/event-stream", &[delta, stop]);
+        assert!(body.contains(r#""delta":{"content":"Hi"}"#), "{body}");
+        assert!(body.contains(r#""model":"claude-haiku-4-5""#), "{body}");
+        assert!(body.ends_with("data: [DONE]\n\n"), "{body}");
+        let headers = host.response_headers.borrow();
+        assert_eq!(headers["x-weirgate-dropped-fields"], "seed");
+        assert_eq!(headers.get("content-length"), None);
+    }
+
+    #[test]
+    fn an_error_in_place_of_a_stream_is_the_clients() {
+        let error = br#"{"type":"error","error":{"type":"overloaded_error","message":"busy"}}"#;
+        let (host, body) = answer("{}", "529", "application/json", &[error]);
+        assert!(body.starts_with(r#"{"error":{"message":"busy""#), "{body}");
+        assert_eq!(host.response_headers.borrow()[":status"], "529");
+        let (host, body) = answer("{}", "200", "text/html", &[b"<html>"]);
+        assert!(body.contains("invalid_answer"), "{body}");
+        assert_eq!(host.response_headers.borrow()[":status"], "502");
+    }
+
+    #[test]
+    fn an_answer_that_the_service_translates_passes() {
+        let host = FakeHost::request("POST", "/v1/messages", &[]);
+        let mut filter: ProviderSelect = filter(CONFIG).unwrap();
+        host.run_request(&mut filter);
+        let headers = [(":status", "200"), ("content-type", "application/json")];
+        assert_eq!(host.run_response(&mut filter, &headers, &[b"{}"]), b"{}");
+    }
+}
