@@ -20,6 +20,7 @@ pub mod directory;
 pub mod envoy;
 pub mod gateway;
 mod handover;
+mod home;
 mod lock;
 mod money;
 mod outgoing;

@@ -24,6 +24,9 @@ use tonic::{Request, Response, Status, Streaming};
 /// The largest message of Envoy: a body at its limit and what is around it.
 const MESSAGE_BYTES: usize = 256 << 20;
 
+/// Bytes that take so long to translate, some milliseconds, that other streams of the thread should not wait for it.
+const LARGE: usize = 256 << 10;
+
 /// How many streams Envoy may take back before they are accepted.
 const RESETS: usize = 1 << 20;
 
@@ -112,23 +115,24 @@ fn decide(
 
 /// translate answers every message of its stream, until it has no more to say.
 fn translate(
-    messages: Streaming<ProcessingRequest>,
-    attempt: Attempt,
+    mut messages: Streaming<ProcessingRequest>,
+    mut attempt: Attempt,
 ) -> impl Stream<Item = Result<ProcessingResponse, Status>> + Send {
-    futures_util::stream::unfold((messages, attempt), |(mut messages, mut attempt)| async move {
+    async_stream::try_stream! {
         while !attempt.has_ended() {
-            match messages.message().await {
-                Ok(Some(message)) => {
-                    if let Some(reply) = attempt.answer(message) {
-                        return Some((Ok(reply), (messages, attempt)));
-                    }
-                }
-                Ok(None) => return None,
-                Err(status) => return Some((Err(status), (messages, attempt))),
+            let Some(message) = messages.message().await? else { return };
+            let reply;
+            if attempt.work(&message) < LARGE {
+                reply = attempt.answer(message);
+            } else {
+                let answered = tokio::task::spawn_blocking(move || (attempt.answer(message), attempt)).await;
+                (reply, attempt) = answered.map_err(|error| Status::internal(error.to_string()))?;
+            }
+            if let Some(reply) = reply {
+                yield reply;
             }
         }
-        None
-    })
+    }
 }
 
 #[tonic::async_trait]

@@ -6,11 +6,21 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from support.configuration import HOSTED
 from support.paths import ROOT
 
 PYTHON = ROOT / ".tools/frameworks/bin/python"
 SCRIPTS = Path(__file__).parent / "frameworks"
-MODELS = {"gpt-4o": "openai", "claude-sonnet-4-5": "anthropic", "gemini-2.5-flash": "gemini"}
+MODELS = {
+    "gpt-4o": "openai",
+    "claude-sonnet-4-5": "anthropic",
+    "gemini-2.5-flash": "gemini",
+    # Frameworks set a temperature, which gpt-5 refuses.
+    "gpt-4.1": "responses",
+    "amazon.nova-lite-v1:0": "converse",
+    "command-a": "cohere",
+    **HOSTED,
+}
 CLIENTS = [
     ("langchain_clients", "openai"),
     ("langchain_clients", "responses"),

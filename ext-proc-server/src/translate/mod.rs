@@ -82,6 +82,8 @@ pub(crate) struct Attempt {
     include_usage: bool,
     dropped: Vec<String>,
     answer: Option<Delivery>,
+    /// How much of the answer has come.
+    answer_bytes: usize,
 }
 
 impl Attempt {
@@ -104,7 +106,17 @@ impl Attempt {
             include_usage: false,
             dropped: Vec::new(),
             answer: None,
+            answer_bytes: 0,
         })
+    }
+
+    /// How many bytes answering a message goes over. A plain answer is translated when it is whole.
+    pub(crate) fn work(&self, message: &ProcessingRequest) -> usize {
+        match &message.request {
+            Some(Request::RequestBody(body)) => body.body.len(),
+            Some(Request::ResponseBody(body)) if body.end_of_stream => self.answer_bytes + body.body.len(),
+            _ => 0,
+        }
     }
 
     /// Answers one message of Envoy.
@@ -220,6 +232,7 @@ impl Attempt {
 
     fn response_body(&mut self, chunk: &HttpBody) -> ProcessingResponse {
         let Some(answer) = &mut self.answer else { return reply::unchanged_body() };
+        self.answer_bytes += chunk.body.len();
         let part = answer.part(&chunk.body, chunk.end_of_stream);
         warn(part.broken.as_ref());
         part.bytes.map_or_else(reply::unchanged_body, |bytes| body(false, bytes))

@@ -41,7 +41,7 @@ enum Upstream {
     /// This is the listener's chain.
     Not,
     Prepared(prepare::Prepared),
-    Translated(Option<stream::Translation>),
+    Translated(Option<Box<stream::Translation>>),
 }
 
 impl Filter for ProviderSelect {
@@ -66,7 +66,7 @@ impl Filter for ProviderSelect {
         match (&mut self.upstream, upstream, streams) {
             (Upstream::Prepared(prepared), Some(upstream), _) => prepared.headers(host, upstream, end),
             (Upstream::Translated(translation), _, Some(streams)) => {
-                *translation = stream::Translation::expect(host, streams);
+                *translation = stream::Translation::expect(host, streams).map(Box::new);
                 Flow::Continue
             }
             _ => {

@@ -82,6 +82,7 @@ def configuration(mock, listen, admin, ledger):
             model("gemini-2.5-flash", {"provider": "gemini", "model": "gemini-2.5-flash"}),
             model("gemini-3-pro", {"provider": "gemini", "model": "gemini-3-pro-preview"}),
             model("gpt-5-pro", {"provider": "openai-responses", "model": "gpt-5-pro"}),
+            model("gpt-4.1", {"provider": "openai-responses", "model": "gpt-4.1"}),
             model("amazon.nova-lite-v1:0", {"provider": "bedrock", "model": "amazon.nova-lite-v1:0"}),
             model("command-a", {"provider": "cohere", "model": "command-a"}),
             *[model(name, {"provider": f"claude-{dialect}", "model": name}) for name, dialect in HOSTED.items()],

@@ -1,5 +1,6 @@
 //! The connection to the server: one for all calls, made again when it is lost.
 
+use crate::home::Home;
 use crate::store::StoreError;
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
@@ -44,6 +45,7 @@ pub(super) enum Call<'a> {
 pub(super) struct Link {
     info: ConnectionInfo,
     timeout: Duration,
+    home: Home,
     line: Mutex<Line>,
 }
 
@@ -81,7 +83,7 @@ impl Link {
         // What is wrong with the address is to be known at once, and not at the first call.
         Client::open(info.clone()).map_err(failed)?;
         let line = Line { state: State::Closed, number: 0, used: Instant::now(), moved: None };
-        Ok(Self { info, timeout, line: Mutex::new(line) })
+        Ok(Self { info, timeout, home: Home::here(), line: Mutex::new(line) })
     }
 
     /// When a call that begins now must have its answer.
@@ -169,7 +171,7 @@ impl Link {
             number.store(line.number, Ordering::Relaxed);
             match &mut line.state {
                 State::Closed => {
-                    let opening = tokio::spawn(open(self.address(line.moved.as_ref())));
+                    let opening = self.home.spawn(open(self.address(line.moved.as_ref())));
                     line.number += 1;
                     line.state = State::Opening(opening);
                 }

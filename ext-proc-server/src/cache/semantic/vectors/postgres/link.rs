@@ -1,6 +1,7 @@
 //! The connection to the database: one for all calls, which a task of its own keeps open.
 
 use super::{Error, Statements};
+use crate::home::Home;
 use std::collections::HashMap;
 use std::error::Error as _;
 use std::fmt;
@@ -30,6 +31,7 @@ const ITERATES: (u32, u32) = (0, 8);
 /// The connection.
 pub(super) struct Link {
     way: Arc<Way>,
+    home: Home,
     keeper: OnceLock<Keeper>,
 }
 
@@ -90,7 +92,7 @@ impl Link {
         }
         config.connect_timeout(CONNECTING).keepalives_idle(SILENT).tcp_user_timeout(SILENT);
         let way = Way { config, tls: tls()?, timeout: timeout.clamp(Duration::from_millis(1), LONGEST) };
-        Ok(Self { way: Arc::new(way), keeper: OnceLock::new() })
+        Ok(Self { way: Arc::new(way), home: Home::here(), keeper: OnceLock::new() })
     }
 
     /// Does something by the connection, if it is open, within the timeout.
@@ -122,7 +124,7 @@ impl Link {
     async fn session(&self) -> Result<Arc<Session>, Error> {
         let keeper = self.keeper.get_or_init(|| {
             let (sender, state) = watch::channel(State::Opening);
-            let task = tokio::spawn(keep(self.way.clone(), sender)).abort_handle();
+            let task = self.home.spawn(keep(self.way.clone(), sender)).abort_handle();
             Keeper { task, state }
         });
         let mut state = keeper.state.clone();
