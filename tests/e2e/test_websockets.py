@@ -23,6 +23,8 @@ def change(config):
     config["keys"] += [
         with_limits("one-at-a-time", limits={"concurrent_requests": 1}),
         with_limits("no-realtime", operations=["chat_completions"]),
+        with_limits("budget", limits={"budget": {"usd": 1, "period": "total"}}),
+        with_limits("one-model", models=[MODEL]),
     ]
 
 
@@ -119,6 +121,26 @@ def test_a_key_that_may_not_is_refused(gateway, mock, name, status, code):
     response = refused.value.response
     assert (response.status_code, json.loads(response.body)["error"]["code"]) == (status, code)
     assert mock.requests() == []
+
+
+@pytest.mark.parametrize("path", ["/v1/realtime?intent=x", "/v1/responses", f"/v1/responses?model={MODEL}"])
+def test_a_websocket_without_a_model_is_not_free_for_a_key_with_a_budget(gateway, mock, path):
+    check_refused(gateway, "budget", path, 403, "unknown_price")
+    assert mock.requests() == []
+
+
+@pytest.mark.parametrize("query", [f"model={MODEL}&model=gpt-4o", f"model={MODEL}&%6dodel=gpt-4o"])
+def test_a_second_model_in_the_query_is_no_way_around_the_models_of_a_key(gateway, mock, query):
+    check_refused(gateway, "one-model", f"/v1/realtime?{query}", 400, "ambiguous_model")
+    assert mock.requests() == []
+
+
+def check_refused(gateway, name, path, status, code):
+    headers = {"authorization": f"Bearer {Key(name).secret}"}
+    with pytest.raises(InvalidStatus) as refused:
+        connect(f"ws://{gateway.address}{path}", additional_headers=headers)
+    answer = refused.value.response
+    assert (answer.status_code, json.loads(answer.body)["error"]["code"]) == (status, code)
 
 
 def test_what_the_provider_refuses_is_told(gateway, key, mock):

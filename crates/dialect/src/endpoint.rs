@@ -40,14 +40,34 @@ pub fn counts(path: &str) -> Option<Dialect> {
 /// What Gemini calls it.
 const COUNT_TOKENS: &str = "countTokens";
 
-/// The model that the query of a websocket names.
-pub fn model_in_query(path: &str) -> Option<String> {
-    let (_, query) = path.split_once('?')?;
-    let model = decode(query.split('&').find_map(|pair| pair.strip_prefix(MODEL_PARAMETER))?)?;
-    (1..=MODEL_BYTES).contains(&model.len()).then_some(model)
+/// A query that names its model in a way that readers take differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ambiguous;
+
+/// The model that the query of a realtime websocket names. On other paths what is said over the connection names models.
+///
+/// # Errors
+/// [`Ambiguous`]: there are two, or the name of the parameter is escaped.
+pub fn model_in_query(path: &str) -> Result<Option<String>, Ambiguous> {
+    let Some(query) = realtime_query(path) else { return Ok(None) };
+    let is_model =
+        |pair: &&str| decode(pair.split('=').next().unwrap_or_default()).as_deref() == Some("model");
+    let mut named = query.split('&').filter(is_model);
+    let Some(pair) = named.next() else { return Ok(None) };
+    let model = pair.strip_prefix(MODEL_PARAMETER).and_then(decode).ok_or(Ambiguous)?;
+    if named.next().is_some() {
+        return Err(Ambiguous);
+    }
+    Ok(Some(model).filter(|model| (1..=MODEL_BYTES).contains(&model.len())))
 }
 
 const MODEL_PARAMETER: &str = "model=";
+
+/// OpenAI's realtime API: <https://platform.openai.com/docs/guides/realtime-websocket>.
+fn realtime_query(path: &str) -> Option<&str> {
+    let (bare, query) = path.split_once('?')?;
+    (bare.trim_end_matches('/') == "/realtime").then_some(query)
+}
 
 /// The model and what is to be done with it. Vertex AI has the project, the place and the publisher before `models`.
 fn gemini_target(path: &str) -> Option<(&str, &str)> {
@@ -128,7 +148,8 @@ pub fn with_model(path: &str, model: &str) -> Option<String> {
 
 /// A path whose query names its model, with this one in its place; `None` for any other path.
 pub fn with_model_in_query(path: &str, model: &str) -> Option<String> {
-    let (bare, query) = path.split_once('?')?;
+    let query = realtime_query(path)?;
+    let (bare, _) = path.split_once('?')?;
     query.split('&').find(|pair| pair.starts_with(MODEL_PARAMETER))?;
     let pairs = query.split('&').map(|pair| match pair.strip_prefix(MODEL_PARAMETER) {
         Some(_) => Cow::Owned(format!("{MODEL_PARAMETER}{}", segment(model))),
@@ -212,12 +233,22 @@ mod tests {
     #[test]
     fn a_model_in_a_query_is_read_and_replaced() {
         let path = "/realtime?intent=x&model=gpt%2Drealtime";
-        assert_eq!(model_in_query(path).unwrap(), "gpt-realtime");
+        assert_eq!(model_in_query(path).unwrap().unwrap(), "gpt-realtime");
         assert_eq!(with_model_in_query(path, "a&b").unwrap(), "/realtime?intent=x&model=a%26b");
         for path in ["/realtime", "/realtime?intent=x", "/realtime?model="] {
-            assert_eq!(model_in_query(path), None, "{path}");
+            assert_eq!(model_in_query(path), Ok(None), "{path}");
         }
         assert_eq!(with_model_in_query("/realtime?intent=x", "m"), None);
+    }
+
+    #[test]
+    fn a_second_model_in_a_query_cannot_hide() {
+        for query in ["model=a&model=b", "model=a&%6dodel=b", "%6dodel=b", "model=a&model", "model=%ff"] {
+            assert_eq!(model_in_query(&format!("/realtime?{query}")), Err(Ambiguous), "{query}");
+        }
+        // There what is said names models, whatever the query says.
+        assert_eq!(model_in_query("/responses?model=a"), Ok(None));
+        assert_eq!(with_model_in_query("/responses?model=a", "b"), None);
     }
 
     #[test]

@@ -103,7 +103,9 @@ impl Headers {
         Question {
             dialect: self.dialect.as_deref().and_then(Dialect::parse).unwrap_or(Dialect::OpenAi),
             operation,
-            changes: !matches!(self.method.as_deref(), Some("GET" | "HEAD" | "OPTIONS" | "DELETE")),
+            // A websocket begins with a GET, and may do anything.
+            changes: operation == Operation::Realtime
+                || !matches!(self.method.as_deref(), Some("GET" | "HEAD" | "OPTIONS" | "DELETE")),
             stream: self.stream.is_some(),
             foreign: self.foreign.is_some(),
             claims: self.claims.clone(),

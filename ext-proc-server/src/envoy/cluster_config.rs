@@ -3,7 +3,7 @@
 use super::clusters::{Adaptation, Cluster};
 use super::credentials;
 use super::parts::{
-    ENVOY_BYTES, MESSAGE_TIMEOUT, SERVICE, discovery, grpc_service, load_assignment, merge, seconds,
+    ENVOY_BYTES, SERVICE, discovery, grpc_service, load_assignment, merge, seconds,
     type_url, wasm_filter,
 };
 use super::render::Paths;
@@ -18,6 +18,9 @@ use weirgate_dialect::translate::Unsupported;
 const MANY: u32 = 1_000_000;
 /// Where certificate authorities are on Debian and in Envoy's images.
 const TRUSTED_CA: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// How long translating a body may take: tens of megabytes take a second on a busy machine.
+const TRANSLATING: &str = "10s";
 
 /// The cluster of the service.
 pub(super) fn service(endpoint: &Endpoint) -> Value {
@@ -142,7 +145,7 @@ fn translate(config: &Config, from: Dialect, provider: &Provider, model: &str) -
         "typed_config": {
             "@type": type_url("envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor"),
             "grpc_service": grpc_service(&about),
-            "message_timeout": MESSAGE_TIMEOUT,
+            "message_timeout": TRANSLATING,
             // It asks for the answer where that is no stream.
             "processing_mode": {
                 "request_header_mode": "SEND",

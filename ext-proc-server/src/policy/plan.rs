@@ -351,8 +351,9 @@ enum Bound {
 /// that it is likely to, and what is `usual` where nothing is known.
 fn sizes(question: &Question, bound: Bound, most: Option<u64>, predicted: u64, usual: u64) -> Vec<Size> {
     let size = |tokens: u64| Size { tokens, cap: false, metered: false, generous: false };
-    // A call without a model generates nothing; any other may generate until its cap.
-    if question.model.is_empty() || !question.changes {
+    // A call without a model generates nothing that could be counted, nor does a websocket; any other may generate until its cap.
+    let counts = question.changes && question.operation != Operation::Realtime;
+    if question.model.is_empty() || !counts {
         return vec![size(0)];
     }
     if let Some(cap) = question.max_tokens {

@@ -216,6 +216,7 @@ impl Attempt {
             status: get(":status").parse().unwrap_or(200),
             content_type: &content_type,
             content_encoding: &content_encoding,
+            is_all: response.end_of_stream,
         };
         let begun = Delivery::begin(expected, head);
         self.answer = Some(begun.delivery);

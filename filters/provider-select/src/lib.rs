@@ -93,7 +93,7 @@ impl Filter for ProviderSelect {
             }
             Upstream::Translated(translation) => {
                 if let Some(translation) = translation {
-                    translation.head(host);
+                    translation.head(host, end);
                 }
                 return Flow::Continue;
             }

@@ -49,10 +49,9 @@ impl Request {
         let upgrade = upgrade(&headers);
         let class = classify(get(":method").unwrap_or_default(), sent_path, sdk);
         let Class { dialect, operation, endpoint, path, model, stream, key: query_key } = class;
+        let asked = endpoint::model_in_query(&endpoint);
         let (operation, model, stream) = match upgrade {
-            Upgrade::Websocket => {
-                (Operation::Realtime, model.or_else(|| endpoint::model_in_query(&endpoint)), true)
-            }
+            Upgrade::Websocket => (Operation::Realtime, model.or_else(|| asked.clone().ok().flatten()), true),
             Upgrade::None | Upgrade::Other => (operation, model, stream),
         };
         let keep_credentials = config.keep_credentials;
@@ -134,6 +133,7 @@ impl Request {
             _ if forged => request.refuse(host, &forged_key()),
             _ if too_large => request.refuse(host, &request.too_large()),
             _ if upgrade == Upgrade::Other => request.refuse(host, &no_upgrade()),
+            Operation::Realtime if asked.is_err() => request.refuse(host, &two_models()),
             Operation::Realtime => {
                 // What is sent after it is no body that anybody could wait for.
                 request.choose_model(host);
@@ -388,6 +388,15 @@ fn forged_key() -> ClientError {
 
 fn empty() -> ClientError {
     ClientError::new(ErrorKind::InvalidRequest, "invalid_json", "the body is empty: a JSON object is needed")
+}
+
+fn two_models() -> ClientError {
+    ClientError::new(
+        ErrorKind::InvalidRequest,
+        "ambiguous_model",
+        "the query names a model twice, or in an escaped parameter",
+    )
+    .with_param("model")
 }
 
 fn no_upgrade() -> ClientError {

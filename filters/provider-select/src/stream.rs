@@ -40,8 +40,8 @@ impl Translation {
         Some(Self { expected: Some(expected), dropped, delivery: None })
     }
 
-    /// Takes the head of the answer.
-    pub(crate) fn head(&mut self, host: &dyn Host) {
+    /// Takes the head of the answer, and with it all if `end`.
+    pub(crate) fn head(&mut self, host: &dyn Host, end: bool) {
         let Some(expected) = self.expected.take() else { return };
         let header = |name| host.response_header(name).unwrap_or_default();
         let (content_type, content_encoding) = (header("content-type"), header("content-encoding"));
@@ -49,6 +49,7 @@ impl Translation {
             status: header(":status").parse().unwrap_or(200),
             content_type: &content_type,
             content_encoding: &content_encoding,
+            is_all: end,
         };
         let Begun { delivery, change, unreadable } = Delivery::begin(expected, head);
         self.delivery = Some(delivery);

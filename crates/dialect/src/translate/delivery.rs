@@ -37,6 +37,8 @@ pub struct Head<'a> {
     pub content_type: &'a str,
     /// The content encoding, or nothing.
     pub content_encoding: &'a str,
+    /// Nothing comes after it.
+    pub is_all: bool,
 }
 
 /// What is to be changed in a head. A body that is written anew has no known length and is not compressed.
@@ -98,6 +100,12 @@ impl Delivery {
             // An error page holds nothing to translate; provider-select puts an error in its place.
             let delivery = Self { from, body: Body::AsItIs };
             return Begun { delivery, change: None, unreadable: None };
+        }
+        if head.is_all {
+            // There is no body that could be written; provider-select makes one of the status.
+            let change = Change { status: Some(502), content_type: "text/plain" };
+            let delivery = Self { from, body: Body::AsItIs };
+            return Begun { delivery, change: Some(change), unreadable: Some(unreadable()) };
         }
         let encoding = head.content_encoding;
         let plain = encoding.is_empty() || encoding.eq_ignore_ascii_case("identity");
@@ -200,7 +208,7 @@ mod tests {
     }
 
     fn head<'a>(status: u16, content_type: &'a str, content_encoding: &'a str) -> Head<'a> {
-        Head { status, content_type, content_encoding }
+        Head { status, content_type, content_encoding, is_all: false }
     }
 
     fn text(part: Part) -> String {
@@ -224,6 +232,15 @@ mod tests {
             assert_eq!(unreadable.unwrap().code, "invalid_answer");
             assert_eq!(text(delivery.part(b"x", false)), "");
             assert!(text(delivery.part(b"", true)).contains("invalid_answer"));
+        }
+    }
+
+    #[test]
+    fn a_success_without_a_body_is_an_error() {
+        for kind in ["text/event-stream", "application/json"] {
+            let head = Head { is_all: true, ..head(200, kind, "") };
+            let change = Delivery::begin(expected(), head).change.unwrap();
+            assert_eq!(change.status, Some(502));
         }
     }
 
