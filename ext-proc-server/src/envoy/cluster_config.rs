@@ -3,8 +3,7 @@
 use super::clusters::{Adaptation, Cluster};
 use super::credentials;
 use super::parts::{
-    ENVOY_BYTES, SERVICE, discovery, grpc_service, load_assignment, merge, seconds,
-    type_url, wasm_filter,
+    ENVOY_BYTES, SERVICE, discovery, grpc_service, load_assignment, merge, seconds, type_url, wasm_filter,
 };
 use super::render::Paths;
 use crate::config::{Config, Endpoint, Provider, Quirk};

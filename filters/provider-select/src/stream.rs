@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn a_stream_comes_in_the_dialect_of_the_client() {
         let delta = b"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"Hi\"}}\n\n";
-        let stop = b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+        let stop = b"data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"}}\n\ndata: {\"type\":\"message_stop\"}\n\n";
         let said = r#"{"dropped":"seed"}"#;
         let (host, body) = answer(said, "200", "text/event-stream", &[delta, stop]);
         assert!(body.contains(r#""content":"Hi""#), "{body}");

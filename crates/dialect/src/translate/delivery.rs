@@ -254,4 +254,17 @@ mod tests {
         assert!(text(broken).contains("error"));
         assert_eq!(text(delivery.part(b"data: {}\n\n", true)), "");
     }
+
+    #[test]
+    fn a_stream_that_tells_neither_why_it_ended_nor_what_it_used_is_cut() {
+        let mut delivery = Delivery::begin(expected(), head(200, "text/event-stream", "")).delivery;
+        let sent =
+            br#"data: {"type":"message_start","message":{"usage":{"input_tokens":9,"output_tokens":1}}}
+
+data: {"type":"message_stop"}
+
+"#;
+        let told = text(delivery.part(sent, true));
+        assert!(told.contains("error") && !told.contains("[DONE]"), "{told}");
+    }
 }

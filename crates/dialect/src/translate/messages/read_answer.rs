@@ -25,6 +25,8 @@ const MOST_OPEN_CALLS: usize = 64;
 pub(in crate::translate) struct Reader {
     is_started: bool,
     has_tier: bool,
+    /// Its end was told.
+    is_told: bool,
     is_over: bool,
     counters: Counters,
     /// Calls so far.
@@ -100,7 +102,8 @@ impl ReadAnswer for Reader {
             "content_block_start" => self.block_start(&event, to)?,
             "content_block_stop" => self.block_stop(number(event.index)?, to),
             "message_delta" => self.message_delta(&event, to)?,
-            "message_stop" => {
+            // Without its delta, which tells why it ended and what it used, it was cut.
+            "message_stop" if self.is_told => {
                 self.is_over = true;
                 to(Event::End);
             }
@@ -341,6 +344,7 @@ impl Reader {
     }
 
     fn message_delta(&mut self, event: &StreamEvent<'_>, to: &mut Sink<'_>) -> Result<(), Error> {
+        self.is_told = true;
         let delta = event.delta.map(|delta| open::<Delta<'_>>(delta.get().as_bytes())).transpose()?;
         self.counters.update(event.usage);
         if event.usage.is_some() {
