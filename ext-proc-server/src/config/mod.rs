@@ -443,6 +443,13 @@ mod tests {
         let mine = known("groq: {dialect: anthropic, base_url: 'http://localhost:1/v1'}");
         assert_eq!((mine.0, mine.1.as_str()), (Dialect::Anthropic, "localhost"));
         assert_eq!(known("groq: {dialect: anthropic}").1, "api.anthropic.com");
+        let cohere = (Dialect::Cohere, "api.cohere.com".to_owned(), "/v2".to_owned());
+        assert_eq!(known("c: {dialect: cohere, api_key: k}"), cohere);
+        assert_eq!(known("r: {dialect: responses, api_key: k}").1, "api.openai.com");
+        for dialect in ["converse", "invoke", "rawpredict"] {
+            let without = provider(&format!("p: {{dialect: {dialect}, api_key: k}}")).unwrap_err();
+            assert!(without.contains("base_url is missing"), "{without}");
+        }
     }
 
     #[test]

@@ -199,7 +199,8 @@ pub(crate) fn find(name: &str) -> Option<&'static Preset> {
 
 /// What a provider is that is known by its dialect alone.
 pub(crate) fn of_dialect(dialect: Dialect) -> Option<&'static Preset> {
-    find(dialect.as_str())
+    let named = find(dialect.as_str()).filter(|preset| preset.dialect == dialect);
+    named.or_else(|| PRESETS.iter().find(|preset| preset.dialect == dialect))
 }
 
 #[cfg(test)]
