@@ -4,7 +4,7 @@
 //! A stream of Converse's is kept as one line of JSON for each message, `{"<name of the event>":<payload>}`, and is framed here. Clouds
 //! that serve Anthropic's API get the files of that.
 
-use crate::support::{LIMIT, answer_options, cut, options};
+use crate::support::{LIMIT, answer_options, cut, options, run};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value, json};
@@ -157,25 +157,14 @@ impl Pair {
             served: self.model.to_owned(),
             ..answer_options(is_stream)
         };
-        let mut answer = Answer::new(self.client, self.provider, options).unwrap();
+        let answer = Answer::new(self.client, self.provider, options).unwrap();
         let kind = match (is_stream, self.client) {
             (false, _) => "application/json",
             (true, Converse) => "application/vnd.amazon.eventstream",
             (true, _) => "text/event-stream",
         };
         assert_eq!(answer.content_type(), kind);
-        let mut out = Vec::new();
-        for chunk in chunks {
-            match answer.push(chunk) {
-                Ok(bytes) => out.extend(bytes),
-                Err(error) => return (out, Some(error), answer.is_complete()),
-            }
-        }
-        match answer.finish() {
-            Ok(bytes) => out.extend(bytes),
-            Err(error) => return (out, Some(error), answer.is_complete()),
-        }
-        (out, None, answer.is_complete())
+        run(answer, chunks)
     }
 
     fn expect(&self, case: &str, text: &str) {

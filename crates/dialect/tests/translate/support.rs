@@ -54,7 +54,11 @@ pub(crate) fn answer_options(is_event_stream: bool) -> AnswerOptions {
 }
 
 pub(crate) fn answer(options: &AnswerOptions, chunks: &[&[u8]]) -> (Vec<u8>, Option<Error>, bool) {
-    let mut answer = Answer::new(OpenAi, Anthropic, options.clone()).unwrap();
+    run(Answer::new(OpenAi, Anthropic, options.clone()).unwrap(), chunks)
+}
+
+/// What the client gets of these chunks before an error, if one comes, and whether it is whole.
+pub(crate) fn run(mut answer: Answer, chunks: &[&[u8]]) -> (Vec<u8>, Option<Error>, bool) {
     let mut out = Vec::new();
     for chunk in chunks {
         match answer.push(chunk) {
