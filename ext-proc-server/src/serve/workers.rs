@@ -47,12 +47,11 @@ impl Listener for TcpListener {
     type Loose = std::net::TcpStream;
 
     async fn next(&self) -> io::Result<Self::Loose> {
-        let (connection, _) = self.accept().await?;
-        connection.set_nodelay(true)?;
-        connection.into_std()
+        self.accept().await?.0.into_std()
     }
 
     fn bind(loose: Self::Loose) -> io::Result<TcpStream> {
+        loose.set_nodelay(true)?;
         TcpStream::from_std(loose)
     }
 }
@@ -137,7 +136,15 @@ async fn work<L: Listener>(
     let stop = async move {
         let _ = draining.wait_for(|state| *state == State::Draining).await;
     };
-    let connections = UnboundedReceiverStream::new(connections).map(L::bind);
+    // One that its other side has closed meanwhile must not end the server.
+    let bind = |loose| match L::bind(loose) {
+        Ok(connection) => Some(Ok::<_, io::Error>(connection)),
+        Err(error) => {
+            tracing::warn!(%error, "a connection could not be served");
+            None
+        }
+    };
+    let connections = UnboundedReceiverStream::new(connections).filter_map(bind);
     let served = router.serve_with_incoming_shutdown(connections, stop).await;
     let _ = done.send(served);
     while state.changed().await.is_ok() {}

@@ -100,7 +100,8 @@ impl Attempt {
             id,
             asked,
             embeds: embeds.then(Default::default),
-            stream,
+            // Vectors come as one body, whatever the client asks for.
+            stream: stream && !embeds,
             betas: String::new(),
             is_sent: false,
             include_usage: false,
@@ -309,6 +310,11 @@ mod tests {
         metadata.insert(about::DECISION, r#"{"id":"1","output_cap":7}"#.parse().unwrap());
         let attempt = Attempt::read(&metadata).unwrap();
         assert_eq!((attempt.output_cap, attempt.asked.as_str(), attempt.stream), (Some(7), "模型", true));
+        metadata.insert(
+            about::REQUEST,
+            head.replace("chat_completions", "embeddings").as_bytes().try_into().unwrap(),
+        );
+        assert!(!Attempt::read(&metadata).unwrap().stream, "vectors are never streamed");
         // What Envoy writes where there is nothing.
         metadata.insert(about::DECISION, "-".parse().unwrap());
         assert_eq!(Attempt::read(&metadata).unwrap().output_cap, None);
