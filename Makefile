@@ -17,7 +17,7 @@ setup-run:
 setup-test:
 	@tests/setup.sh
 
-setup-model:
+setup-model: ## Install the sentence model of the semantic cache
 	@crates/semantic/setup.sh
 
 filters: setup-run ## Build the three wasm filters into target/filters

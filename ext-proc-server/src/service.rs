@@ -2,7 +2,7 @@
 
 use crate::decide::{self, Step};
 use crate::gateway::Gateway;
-use crate::translate::Attempt;
+use crate::translate::{self, Attempt};
 use crate::{ratelimit, record};
 use envoy_types::pb::envoy::service::accesslog::v3::access_log_service_server::{
     AccessLogService, AccessLogServiceServer,
@@ -122,7 +122,7 @@ fn translate(
         while !attempt.has_ended() {
             let Some(message) = messages.message().await? else { return };
             let reply;
-            if attempt.work(&message) < LARGE {
+            if translate::work(&message) < LARGE {
                 reply = attempt.answer(message);
             } else {
                 let answered = tokio::task::spawn_blocking(move || (attempt.answer(message), attempt)).await;

@@ -25,15 +25,15 @@ pub struct ProviderSelect {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<Upstream>,
     /// Set where the filter stands behind translate in the upstream chain of one provider. Such an instance only translates the
-    /// provider's streams.
+    /// provider's answers.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub streams: Option<Streams>,
+    pub answers: Option<Answers>,
 }
 
-/// Streams of a provider that speaks another dialect than the client.
+/// Answers of a provider that speaks another dialect than the client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Streams {
+pub struct Answers {
     /// The client's dialect.
     pub from: Dialect,
     /// The provider's dialect.

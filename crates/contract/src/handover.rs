@@ -1,6 +1,7 @@
 //! What one part tells another through Envoy, as JSON.
 
 use serde::{Deserialize, Serialize};
+use weirgate_dialect::translate::embeddings::Wanted;
 use weirgate_dialect::usage::Usage;
 use weirgate_dialect::{Dialect, Operation};
 
@@ -27,15 +28,18 @@ pub struct RequestHead {
     pub refused: String,
 }
 
-/// What translate has found in a request whose answer `provider-select` translates.
+/// What translate has found in a request, for `provider-select` that translates the answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stream {
-    /// Whether the client gets a usage chunk at the end.
+pub struct Translated {
+    /// Whether the client gets a usage chunk at the end of a stream.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub include_usage: bool,
     /// Names of fields that were left out, as the client is told them.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub dropped: String,
+    /// The vectors that are asked for, where it is no chat.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vectors: Option<Wanted>,
 }
 
 /// What a request asks for, as far as a cache of answers has to know it.

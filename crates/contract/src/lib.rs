@@ -43,7 +43,7 @@ pub mod request_header {
     pub const FOREIGN: &str = "x-weirgate-foreign";
     /// A [`crate::handover::Asked`] as JSON, where answers are cached.
     pub const ASKED: &str = "x-weirgate-asked";
-    /// A [`crate::handover::Stream`] as JSON, where `provider-select` is to translate a provider's stream.
+    /// A [`crate::handover::Translated`] as JSON, where `provider-select` is to translate the answer.
     pub const TRANSLATED: &str = "x-weirgate-translated";
     /// By what other logs know a request, which Envoy sets where the client does not.
     pub const REQUEST_ID: &str = "x-request-id";

@@ -27,6 +27,26 @@ pub fn in_path(path: &str) -> Option<InPath> {
     (1..=MODEL_BYTES).contains(&model.len()).then_some(InPath { dialect, model, stream })
 }
 
+/// The model of a call of this dialect that is no chat and names it in its path, as `/models/gemini-embedding-001:embedContent` and
+/// `/model/amazon.titan-embed-text-v2%3A0/invoke` do; `None` for any other path.
+pub fn model_of_other(dialect: Dialect, path: &str) -> Option<String> {
+    let (_, model, _) = around_model(dialect, path.split('?').next()?)?;
+    decode(model).filter(|model| (1..=MODEL_BYTES).contains(&model.len()))
+}
+
+/// A path in three: what stands before the name of its model, the name, and the rest.
+fn around_model(dialect: Dialect, path: &str) -> Option<(&str, &str, &str)> {
+    let (before, ends): (_, &[char]) = match dialect {
+        Dialect::Gemini => ("/models/", &[':', '/']),
+        Dialect::Converse => ("/model/", &['/']),
+        _ => return None,
+    };
+    let start = path.find(before)? + before.len();
+    let (before, rest) = path.split_at_checked(start)?;
+    let (model, rest) = rest.split_at_checked(rest.find(ends).unwrap_or(rest.len()))?;
+    Some((before, model, rest))
+}
+
 /// The dialect of a call that asks only how many tokens a prompt has; `None` for any other path.
 pub fn counts(path: &str) -> Option<Dialect> {
     let path = path.split('?').next()?.trim_end_matches('/');
@@ -132,18 +152,20 @@ pub fn embeddings(dialect: Dialect, model: &str) -> Option<Cow<'static, str>> {
 
 /// A path that names its model, with this one in its place and its query as it is; `None` for any other path.
 pub fn with_model(path: &str, model: &str) -> Option<String> {
-    let bare = match in_path(path) {
-        Some(InPath { dialect, stream, .. }) => chat(dialect, model, stream),
-        None if counts(path) == Some(Dialect::Gemini) => {
-            format!("/models/{}:{COUNT_TOKENS}", segment(model)).into()
+    let (bare, query) = path.split_at_checked(path.find('?').unwrap_or(path.len()))?;
+    let renamed = match in_path(path) {
+        Some(InPath { dialect, stream, .. }) => {
+            chat(dialect, model, stream).split('?').next().unwrap_or_default().to_owned()
         }
-        None => return None,
+        None if counts(path) == Some(Dialect::Gemini) => format!("/models/{}:{COUNT_TOKENS}", segment(model)),
+        None => {
+            let dialect = if bare.starts_with("/model/") { Dialect::Converse } else { Dialect::Gemini };
+            let (before, _, rest) = around_model(dialect, bare)?;
+            // `/models/gpt-4o` is OpenAI's.
+            rest.starts_with([':', '/']).then(|| format!("{before}{}{rest}", segment(model)))?
+        }
     };
-    let bare = bare.split('?').next().unwrap_or_default();
-    Some(match path.split_once('?') {
-        Some((_, query)) => format!("{bare}?{query}"),
-        None => bare.to_owned(),
-    })
+    Some(renamed + query)
 }
 
 /// A path whose query names its model, with this one in its place; `None` for any other path.
@@ -215,7 +237,35 @@ mod tests {
             "/models/m%3A1:streamGenerateContent?alt=sse"
         );
         assert_eq!(renamed("/model/a/converse").unwrap(), "/model/m%3A1/converse");
-        assert_eq!(renamed("/chat/completions"), None);
+        for path in ["/chat/completions", "/models", "/models/gpt-4o", "/model/a"] {
+            assert_eq!(renamed(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn other_calls_that_name_their_model_kept_it() {
+        for (dialect, path, model, renamed) in [
+            (Dialect::Converse, "/model/amazon.titan%3A0/invoke", "amazon.titan:0", "/model/m%3A1/invoke"),
+            (
+                Dialect::Converse,
+                "/model/amazon.titan:0/invoke?a=b",
+                "amazon.titan:0",
+                "/model/m%3A1/invoke?a=b",
+            ),
+            (Dialect::Gemini, "/models/a:embedContent", "a", "/models/m%3A1:embedContent"),
+            (
+                Dialect::Gemini,
+                "/projects/p/models/a:predict?x=/models/",
+                "a",
+                "/projects/p/models/m%3A1:predict?x=/models/",
+            ),
+        ] {
+            assert_eq!(model_of_other(dialect, path).as_deref(), Some(model), "{path}");
+            assert_eq!(with_model(path, "m:1").as_deref(), Some(renamed), "{path}");
+        }
+        for path in ["/model//invoke", "/model/%zz/invoke", "/models/a:embedContent", "/files"] {
+            assert_eq!(model_of_other(Dialect::Converse, path), None, "{path}");
+        }
     }
 
     #[test]

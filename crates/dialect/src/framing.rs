@@ -3,6 +3,9 @@
 use crate::{Dialect, event_stream, sse};
 use std::fmt;
 
+/// The longest event of a stream that is read, in bytes.
+pub const EVENT_BYTES: usize = 8 << 20;
+
 /// The content type of streams in a dialect.
 pub fn content_type(dialect: Dialect) -> &'static str {
     match dialect {

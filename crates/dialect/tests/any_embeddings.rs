@@ -99,7 +99,7 @@ proptest! {
                     // Escapes that stand for no character are the client's, and are copied.
                     let body = serde_json::from_slice::<&RawValue>(&request.body);
                     let is_object = body.is_ok_and(|body| body.get().trim_start().as_bytes().first() == Some(&0x7b));
-                    prop_assert!(is_object && request.texts > 0);
+                    prop_assert!(is_object && request.wanted.texts > 0);
                 }
             }
         }

@@ -8,7 +8,7 @@ use super::parts::{
 use super::render::Paths;
 use crate::config::{Config, Endpoint, Provider, Quirk};
 use serde_json::{Value, json};
-use weirgate_contract::filter_config::{ProviderSelect, Streams, Upstream};
+use weirgate_contract::filter_config::{Answers, ProviderSelect, Upstream};
 use weirgate_contract::{filter_state, metadata, request_header, response_header, translate_metadata};
 use weirgate_dialect::Dialect;
 use weirgate_dialect::translate::Unsupported;
@@ -64,9 +64,9 @@ pub(super) fn provider(config: &Config, paths: &Paths, cluster: &Cluster) -> Opt
     }
     if let Some(from) = cluster.adaptation.translates_from() {
         filters.push(translate(config, from, provider, model.unwrap_or_default()));
-        let streams = Streams { from, to: provider.dialect, model: cluster.model.clone() };
-        let streams = ProviderSelect { streams: Some(streams), ..ProviderSelect::default() };
-        filters.push(wasm_filter("provider-select", &name, &json!(streams), &paths.filters));
+        let answers = Answers { from, to: provider.dialect, model: cluster.model.clone() };
+        let answers = ProviderSelect { answers: Some(answers), ..ProviderSelect::default() };
+        filters.push(wasm_filter("provider-select", &name, &json!(answers), &paths.filters));
     }
     filters.push(provider_headers(provider.dialect, &cluster.deployment()));
     filters.extend(credentials::filter(&cluster.provider, provider));
@@ -134,26 +134,21 @@ fn translate(config: &Config, from: Dialect, provider: &Provider, model: &str) -
     about
         .push((translate_metadata::REQUEST, format!("%FILTER_STATE(wasm.{}:PLAIN)%", filter_state::REQUEST)));
     let about: Vec<(&str, &str)> = about.iter().map(|(key, value)| (*key, value.as_str())).collect();
-    let mut told = vec![":status", "content-type", "content-encoding"];
-    if provider.dialect == Dialect::Invoke {
-        told.push(request_header::ANTHROPIC_BETA);
-    }
-    let told: Vec<Value> = told.iter().map(|name| json!({"exact": name})).collect();
+    // Without a rule all headers would go along.
+    let told = if provider.dialect == Dialect::Invoke { request_header::ANTHROPIC_BETA } else { ":method" };
     json!({
         "name": "weirgate.translate",
         "typed_config": {
             "@type": type_url("envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor"),
             "grpc_service": grpc_service(&about),
             "message_timeout": TRANSLATING,
-            // It asks for the answer where that is no stream.
             "processing_mode": {
                 "request_header_mode": "SEND",
                 "request_body_mode": "BUFFERED",
                 "response_header_mode": "SKIP",
             },
-            "allow_mode_override": true,
             "status_on_error": {"code": "ServiceUnavailable"},
-            "forward_rules": {"allowed_headers": {"patterns": told}},
+            "forward_rules": {"allowed_headers": {"patterns": [{"exact": told}]}},
         },
     })
 }

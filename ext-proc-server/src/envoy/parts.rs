@@ -4,12 +4,13 @@ use crate::config::Endpoint;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
+use weirgate_dialect::translate::delivery::ANSWER_BYTES;
 
 /// The name of the cluster of the service itself.
 pub(super) const SERVICE: &str = "weirgate";
 /// What Envoy may hold for one stream. Version 1.40 crashes when a filter of an upstream chain puts more than that into an
-/// answer, so it is four times what translate collects of one.
-pub(super) const ENVOY_BYTES: u64 = 4 * crate::translate::ANSWER_BYTES as u64;
+/// answer, so it is four times what provider-select collects of one.
+pub(super) const ENVOY_BYTES: u64 = 4 * ANSWER_BYTES as u64;
 /// How long Envoy waits for one message of the service.
 pub(super) const MESSAGE_TIMEOUT: &str = "1s";
 

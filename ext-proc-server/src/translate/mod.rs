@@ -1,31 +1,22 @@
-//! translate: rewrites one attempt's bodies between the client's dialect and the provider's.
+//! translate: rewrites one attempt's request from the client's dialect to the provider's. A filter in Envoy rewrites the answer.
 //!
 //! It stands in a provider's upstream chain and knows this attempt alone: what to translate comes in the gRPC metadata
 //! that Envoy's configuration sets, the rest from the messages of this one stream.
 
 use crate::decide::{find, set_header};
-use crate::translate::reply::{body, headers, refuse};
-use envoy_types::pb::envoy::config::core::v3::HeaderValueOption;
 use envoy_types::pb::envoy::service::ext_proc::v3::processing_request::Request;
-use envoy_types::pb::envoy::service::ext_proc::v3::{
-    HttpBody, HttpHeaders, ProcessingRequest, ProcessingResponse,
-};
+use envoy_types::pb::envoy::service::ext_proc::v3::{HttpHeaders, ProcessingRequest, ProcessingResponse};
 use serde::de::DeserializeOwned;
-use std::time::{SystemTime, UNIX_EPOCH};
 use tonic::metadata::MetadataMap;
 use weirgate_contract::filter_config::provider_path;
-use weirgate_contract::handover::{Decision, RequestHead, Stream};
-use weirgate_contract::{request_header, response_header, translate_metadata as about};
+use weirgate_contract::handover::{Decision, RequestHead, Translated};
+use weirgate_contract::{request_header, translate_metadata as about};
 use weirgate_dialect::error::ClientError;
-use weirgate_dialect::translate::delivery::{Delivery, Expected, Head};
 use weirgate_dialect::translate::{self, Options, Unsupported, embeddings};
 use weirgate_dialect::{Dialect, Operation, endpoint};
 
 mod max_output;
 mod reply;
-
-/// The largest plain answer that is collected, in bytes.
-pub(crate) const ANSWER_BYTES: usize = 32 << 20;
 
 /// What Envoy's configuration says of this provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,23 +58,15 @@ pub(crate) struct Attempt {
     job: Job,
     /// What decide reserved for a request without a cap.
     output_cap: Option<u64>,
-    /// The id of the request.
-    id: String,
     /// The model that the client names.
     asked: String,
-    /// Texts to embed, and how the client wants their vectors; `None` for a chat.
-    embeds: Option<(usize, embeddings::Encoding)>,
+    /// Whether texts are to be embedded.
+    embeds: bool,
     /// Whether it asks for a stream.
     stream: bool,
     /// What the client's header of betas says, where the provider takes that in the body.
     betas: String,
-    /// The translated request is on its way.
-    is_sent: bool,
-    include_usage: bool,
-    dropped: Vec<String>,
-    answer: Option<Delivery>,
-    /// How much of the answer has come.
-    answer_bytes: usize,
+    has_ended: bool,
 }
 
 impl Attempt {
@@ -93,67 +76,48 @@ impl Attempt {
         let head: Option<RequestHead> = json(metadata, about::REQUEST);
         let decision: Option<Decision> = json(metadata, about::DECISION);
         let embeds = head.as_ref().is_some_and(|head| head.operation == Operation::Embeddings);
-        let (id, asked, stream) = head.map(|head| (head.id, head.model, head.stream)).unwrap_or_default();
+        let (asked, stream) = head.map(|head| (head.model, head.stream)).unwrap_or_default();
         Some(Self {
             job,
             output_cap: decision.and_then(|decision| decision.output_cap),
-            id,
             asked,
-            embeds: embeds.then(Default::default),
+            embeds,
             // Vectors come as one body, whatever the client asks for.
             stream: stream && !embeds,
             betas: String::new(),
-            is_sent: false,
-            include_usage: false,
-            dropped: Vec::new(),
-            answer: None,
-            answer_bytes: 0,
+            has_ended: false,
         })
     }
 
-    /// How many bytes answering a message goes over. A plain answer is translated when it is whole.
-    pub(crate) fn work(&self, message: &ProcessingRequest) -> usize {
-        match &message.request {
-            Some(Request::RequestBody(body)) => body.body.len(),
-            Some(Request::ResponseBody(body)) if body.end_of_stream => self.answer_bytes + body.body.len(),
-            _ => 0,
-        }
+    /// Whether there is nothing more to say.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.has_ended
     }
 
     /// Answers one message of Envoy.
     pub(crate) fn answer(&mut self, message: ProcessingRequest) -> Option<ProcessingResponse> {
         match message.request? {
-            Request::RequestHeaders(headers) => Some(self.request_headers(&headers)),
-            Request::RequestBody(body) => Some(self.request_body(&body)),
-            Request::ResponseHeaders(headers) => Some(self.response_headers(&headers)),
-            Request::ResponseBody(body) => Some(self.response_body(&body)),
-            Request::RequestTrailers(_) => Some(reply::request_trailers()),
-            Request::ResponseTrailers(_) => Some(reply::response_trailers()),
+            Request::RequestHeaders(headers) => Some(self.headers(&headers)),
+            Request::RequestBody(body) => {
+                self.has_ended = true;
+                Some(self.body(&body.body).unwrap_or_else(|error| reply::refuse(self.job.from, &error)))
+            }
+            _ => None,
         }
     }
 
-    fn request_headers(&mut self, request: &HttpHeaders) -> ProcessingResponse {
+    fn headers(&mut self, request: &HttpHeaders) -> ProcessingResponse {
         self.betas = find(request, request_header::ANTHROPIC_BETA).unwrap_or_default().into_owned();
         let Job { to, path, model, .. } = &self.job;
         // The provider may have no name of its own for it.
         let model = if model.is_empty() { &self.asked } else { model };
-        let embeds = self.embeds.and_then(|_| endpoint::embeddings(*to, model));
+        let embeds = if self.embeds { endpoint::embeddings(*to, model) } else { None };
         let path = provider_path(path, &embeds.unwrap_or_else(|| endpoint::chat(*to, model, self.stream)));
         // The length is that of the client's body; Envoy refuses a changed body under it.
-        let mut reply = headers(true, vec![set_header(":path", &path)], &["content-length"]);
-        if !self.stream {
-            reply.mode_override = Some(reply::and_the_answer());
-        }
-        reply
+        reply::headers(set_header(":path", &path), "content-length")
     }
 
-    /// Whether there is nothing more to do: a filter in Envoy translates streams, since a message a chunk would cost several
-    /// times what that does.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.stream && self.is_sent
-    }
-
-    fn request_body(&mut self, request: &HttpBody) -> ProcessingResponse {
+    fn body(&self, body: &[u8]) -> Result<ProcessingResponse, ClientError> {
         let Job { from, to, model, unsupported, .. } = &self.job;
         let limit = max_output::tokens(model);
         // Anthropic refuses a limit that is over the model's own.
@@ -169,81 +133,25 @@ impl Attempt {
             stream: self.stream,
             betas: &self.betas,
         };
-        if self.embeds.is_some() {
-            return match embeddings::request(*to, &request.body, &options) {
-                Ok(translated) => {
-                    self.embeds = Some((translated.texts, translated.encoding));
-                    self.dropped = translated.dropped;
-                    body(true, translated.body)
-                }
-                Err(error) => refuse(*from, &ClientError::from(error)),
-            };
-        }
-        match translate::request(*from, *to, &request.body, &options) {
-            Ok(translated) => {
-                self.is_sent = true;
-                self.include_usage = translated.include_usage;
-                self.dropped = translated.dropped;
-                match self.stream {
-                    true => reply::body_with(translated.body, vec![self.stream_header()]),
-                    false => body(true, translated.body),
-                }
-            }
-            Err(error) => refuse(*from, &ClientError::from(error)),
-        }
-    }
-
-    /// What the filter that translates the stream has to know of the request.
-    fn stream_header(&self) -> HeaderValueOption {
-        let stream = Stream { include_usage: self.include_usage, dropped: header_list(&self.dropped) };
-        set_header(request_header::TRANSLATED, &serde_json::to_string(&stream).unwrap_or_default())
-    }
-
-    fn response_headers(&mut self, response: &HttpHeaders) -> ProcessingResponse {
-        let get = |name: &str| find(response, name).unwrap_or_default();
-        let model = &self.job.model;
-        let expected = Expected {
-            from: self.job.from,
-            to: self.job.to,
-            include_usage: self.include_usage,
-            created: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
-            id: self.id.clone(),
-            served: if model.is_empty() { self.asked.clone() } else { model.clone() },
-            embeds: self.embeds,
-            limit: ANSWER_BYTES,
+        let (body, translated) = if self.embeds {
+            let embeddings::Request { body, dropped, wanted } = embeddings::request(*to, body, &options)?;
+            let dropped = header_list(&dropped);
+            (body, Translated { dropped, vectors: Some(wanted), ..Translated::default() })
+        } else {
+            let request = translate::request(*from, *to, body, &options)?;
+            let (dropped, include_usage) = (header_list(&request.dropped), request.include_usage);
+            (request.body, Translated { dropped, include_usage, vectors: None })
         };
-        let (content_type, content_encoding) = (get("content-type"), get("content-encoding"));
-        let head = Head {
-            status: get(":status").parse().unwrap_or(200),
-            content_type: &content_type,
-            content_encoding: &content_encoding,
-            is_all: response.end_of_stream,
-        };
-        let begun = Delivery::begin(expected, head);
-        self.answer = Some(begun.delivery);
-        warn(begun.unreadable.as_ref());
-        let Some(change) = begun.change else { return headers(false, Vec::new(), &[]) };
-        let mut set = vec![set_header("content-type", change.content_type)];
-        if let Some(status) = change.status {
-            set.push(set_header(":status", &status.to_string()));
-        } else if !self.dropped.is_empty() {
-            set.push(set_header(response_header::DROPPED, &header_list(&self.dropped)));
-        }
-        headers(false, set, &["content-length", "content-encoding"])
-    }
-
-    fn response_body(&mut self, chunk: &HttpBody) -> ProcessingResponse {
-        let Some(answer) = &mut self.answer else { return reply::unchanged_body() };
-        self.answer_bytes += chunk.body.len();
-        let part = answer.part(&chunk.body, chunk.end_of_stream);
-        warn(part.broken.as_ref());
-        part.bytes.map_or_else(reply::unchanged_body, |bytes| body(false, bytes))
+        let translated = serde_json::to_string(&translated).unwrap_or_default();
+        Ok(reply::body(body, set_header(request_header::TRANSLATED, &translated)))
     }
 }
 
-fn warn(error: Option<&ClientError>) {
-    if let Some(error) = error {
-        tracing::warn!(code = error.code, "a provider's answer could not be translated");
+/// How many bytes answering a message goes over.
+pub(crate) fn work(message: &ProcessingRequest) -> usize {
+    match &message.request {
+        Some(Request::RequestBody(body)) => body.body.len(),
+        _ => 0,
     }
 }
 

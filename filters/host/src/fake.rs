@@ -33,6 +33,8 @@ pub struct FakeHost {
     pub filter_state: RefCell<BTreeMap<String, String>>,
     /// What the filter answered.
     pub answer: RefCell<Option<Answer>>,
+    /// Whether the filter has ended the answer at once.
+    pub is_reset: Cell<bool>,
     /// Envoy shows a filter the request's headers only until the filter has let them go; asking later is an error on which
     /// the SDK panics.
     pub request_is_gone: Cell<bool>,
@@ -180,6 +182,10 @@ impl Host for FakeHost {
             headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             body: String::from_utf8_lossy(body).into_owned(),
         });
+    }
+
+    fn reset_response(&self) {
+        self.is_reset.set(true);
     }
 
     fn warn(&self, _: &str) {}

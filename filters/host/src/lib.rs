@@ -49,6 +49,8 @@ pub trait Host {
     fn set_filter_state(&self, name: &str, value: &[u8]);
     /// Answers the request from here.
     fn respond(&self, status: u16, headers: &[(&str, &str)], body: &[u8]);
+    /// Ends the answer at once, for the provider and the client.
+    fn reset_response(&self);
     /// Writes a line to Envoy's log.
     fn warn(&self, message: &str);
 }

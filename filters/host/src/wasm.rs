@@ -206,6 +206,10 @@ impl Host for Envoy {
         let _ = hostcalls::send_http_response(u32::from(status), headers.to_vec(), Some(body));
     }
 
+    fn reset_response(&self) {
+        let _ = hostcalls::reset_http_response();
+    }
+
     fn warn(&self, message: &str) {
         let _ = hostcalls::log(LogLevel::Warn, message);
     }

@@ -69,7 +69,7 @@ pub(crate) fn classify(method: &str, path: &str, sdk: Sdk) -> Class {
     let endpoint = endpoint.get(start.unwrap_or(0)..).unwrap_or_default().to_owned();
     let path = if operation == Operation::Probe { endpoint.clone() } else { usual_path(dialect, &endpoint) };
     let stream = in_path.as_ref().is_some_and(|said| said.stream);
-    let model = in_path.map(|said| said.model).or_else(|| model_in_path(dialect, bare));
+    let model = in_path.map(|said| said.model).or_else(|| endpoint::model_of_other(dialect, bare));
     Class { dialect, operation, endpoint, path, model, stream, key }
 }
 
@@ -87,19 +87,6 @@ const RERANK: &str = "/rerank";
 /// A path without its query and the slash at its end.
 fn bare_path(path: &str) -> &str {
     path.split('?').next().unwrap_or_default().trim_end_matches('/')
-}
-
-/// The model of another call that names it in its path: `/models/gemini-2.5-pro:countTokens`, `/model/amazon.titan/invoke`.
-fn model_in_path(dialect: Dialect, path: &str) -> Option<String> {
-    let before = match dialect {
-        Dialect::Gemini => "/models/",
-        Dialect::Converse => "/model/",
-        _ => return None,
-    };
-    let (_, rest) = path.split_once(before)?;
-    let model =
-        if dialect == Dialect::Gemini { rest.split([':', '/']).next()? } else { rest.split('/').next()? };
-    (1..=256).contains(&model.len()).then(|| model.to_owned())
 }
 
 /// A path and the key that its query held.

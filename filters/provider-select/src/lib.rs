@@ -9,14 +9,14 @@
 //! * An answer that the client's SDK could not read (an error page, Envoy's own text) becomes an error in its dialect.
 //!
 //! In an upstream chain, configured with `upstream`, it only prepares the request for one provider: its path, its name of
-//! the model. Configured with `streams`, it translates what a provider of another dialect streams.
+//! the model. Configured with `answers`, it translates what a provider of another dialect answers.
 
+mod answer;
 mod classify;
 mod credentials;
 mod envelope;
 mod prepare;
 mod request;
-mod stream;
 
 use envelope::Verdict;
 use std::rc::Rc;
@@ -41,7 +41,7 @@ enum Upstream {
     /// This is the listener's chain.
     Not,
     Prepared(prepare::Prepared),
-    Translated(Option<Box<stream::Translation>>),
+    Translated(Option<Box<answer::Translation>>),
 }
 
 impl Filter for ProviderSelect {
@@ -53,7 +53,7 @@ impl Filter for ProviderSelect {
     }
 
     fn new(config: Rc<Self::Shared>) -> Self {
-        let upstream = match (&config.upstream, &config.streams) {
+        let upstream = match (&config.upstream, &config.answers) {
             (Some(_), _) => Upstream::Prepared(prepare::Prepared::default()),
             (None, Some(_)) => Upstream::Translated(None),
             (None, None) => Upstream::Not,
@@ -62,11 +62,11 @@ impl Filter for ProviderSelect {
     }
 
     fn on_request_headers(&mut self, host: &dyn Host, end: bool) -> Flow {
-        let filter_config::ProviderSelect { upstream, streams, .. } = &*self.config;
-        match (&mut self.upstream, upstream, streams) {
+        let filter_config::ProviderSelect { upstream, answers, .. } = &*self.config;
+        match (&mut self.upstream, upstream, answers) {
             (Upstream::Prepared(prepared), Some(upstream), _) => prepared.headers(host, upstream, end),
-            (Upstream::Translated(translation), _, Some(streams)) => {
-                *translation = stream::Translation::expect(host, streams).map(Box::new);
+            (Upstream::Translated(translation), _, Some(answers)) => {
+                *translation = answer::Translation::expect(host, answers).map(Box::new);
                 Flow::Continue
             }
             _ => {
@@ -92,10 +92,9 @@ impl Filter for ProviderSelect {
                 return Flow::Continue;
             }
             Upstream::Translated(translation) => {
-                if let Some(translation) = translation {
-                    translation.head(host, end);
-                }
-                return Flow::Continue;
+                return translation
+                    .as_mut()
+                    .map_or(Flow::Continue, |translation| translation.head(host, end));
             }
             Upstream::Not => {}
         }
@@ -112,10 +111,7 @@ impl Filter for ProviderSelect {
 
     fn on_response_body(&mut self, host: &dyn Host, end: bool) -> Flow {
         match (&mut self.upstream, &self.envelope) {
-            (Upstream::Translated(Some(translation)), _) => {
-                translation.part(host, end);
-                Flow::Continue
-            }
+            (Upstream::Translated(Some(translation)), _) => translation.part(host, end),
             (_, Some(envelope)) => envelope.replace(host, end),
             _ => Flow::Continue,
         }

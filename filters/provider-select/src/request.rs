@@ -212,9 +212,9 @@ impl Request {
     }
 
     fn read(&mut self, host: &dyn Host, body: Vec<u8>, read: &head::Head) {
-        self.head.stream |= read.stream;
-        // Where the path names the model, the provider obeys the path.
+        // Where the path names the model, the provider obeys the path, which says too whether to stream.
         let in_path = !self.head.model.is_empty();
+        self.head.stream |= read.stream && !in_path;
         if let Some(model) = read.model.as_ref().filter(|_| !in_path) {
             self.head.model.clone_from(model);
         }

@@ -1,11 +1,14 @@
 //! What becomes of a provider's answer on its way to the client: first its head, then its bytes as they come.
 //!
-//! Nothing here knows who has the connections. The service delivers plain answers, a filter in Envoy delivers streams.
+//! Nothing here knows who has the connections: a filter in Envoy does.
 
-use super::embeddings::{self, Encoding};
+use super::embeddings::{self, Wanted};
 use super::{Answer, AnswerOptions, Error, failure_event};
 use crate::error::{ClientError, ErrorKind};
 use crate::{Dialect, framing};
+
+/// The largest answer that is collected to be translated, in bytes.
+pub const ANSWER_BYTES: usize = 32 << 20;
 
 /// What is known of an answer before it comes.
 #[derive(Clone, Debug)]
@@ -22,8 +25,8 @@ pub struct Expected {
     pub id: String,
     /// See [`AnswerOptions::served`].
     pub served: String,
-    /// How many texts are embedded, and how the client wants their vectors; `None` for a chat.
-    pub embeds: Option<(usize, Encoding)>,
+    /// The vectors that the client wants; `None` for a chat.
+    pub vectors: Option<Wanted>,
     /// See [`AnswerOptions::limit`].
     pub limit: usize,
 }
@@ -74,9 +77,9 @@ enum Body {
     AsItIs,
     Chat(Answer),
     Embeddings(embeddings::Answer),
-    /// What the client gets in place of an answer that cannot be read.
+    /// What the client gets at the end, in place of an answer that cannot be read.
     Instead(Vec<u8>),
-    /// The answer went wrong in its middle, and the client was told.
+    /// A stream went wrong in its middle, and the client was told.
     Broken,
 }
 
@@ -96,7 +99,8 @@ impl Delivery {
         let kind = head.content_type.to_ascii_lowercase();
         let is_event_stream = framing::is_stream(&kind);
         let status = head.status;
-        if status >= 400 && !kind.contains("json") {
+        let is_readable = is_event_stream || kind.contains("json");
+        if status >= 400 && !is_readable {
             // An error page holds nothing to translate; provider-select puts an error in its place.
             let delivery = Self { from, body: Body::AsItIs };
             return Begun { delivery, change: None, unreadable: None };
@@ -109,11 +113,11 @@ impl Delivery {
         }
         let encoding = head.content_encoding;
         let plain = encoding.is_empty() || encoding.eq_ignore_ascii_case("identity");
-        if !plain || !(is_event_stream || kind.contains("json")) {
+        if !plain || !is_readable {
             return Self::instead(from, unreadable());
         }
-        let Expected { to, include_usage, created, id, served, embeds, limit, .. } = expected;
-        if let Some((texts, encoding)) = embeds {
+        let Expected { to, include_usage, created, id, served, vectors, limit, .. } = expected;
+        if let Some(Wanted { texts, encoding }) = vectors {
             if is_event_stream {
                 return Self::instead(from, unreadable());
             }
@@ -122,6 +126,7 @@ impl Delivery {
             return Self::translated(from, body, "application/json");
         }
         let model = String::new();
+        let limit = if is_event_stream { limit.min(framing::EVENT_BYTES) } else { limit };
         let options =
             AnswerOptions { status, is_event_stream, include_usage, created, model, id, served, limit };
         match Answer::new(from, to, options) {
@@ -145,11 +150,25 @@ impl Delivery {
         Begun { delivery: Self { from, body }, change: Some(change), unreadable: Some(error) }
     }
 
+    /// Whether nothing goes out before the answer's end, so that its head can wait and say how it went.
+    pub fn is_whole(&self) -> bool {
+        match &self.body {
+            Body::Chat(answer) => !answer.is_event_stream(),
+            Body::Embeddings(_) | Body::Instead(_) => true,
+            Body::AsItIs | Body::Broken => false,
+        }
+    }
+
+    /// Whether the client has got the last it will get, though the provider may go on.
+    pub fn is_broken(&self) -> bool {
+        matches!(self.body, Body::Broken)
+    }
+
     /// Takes the next part of the body, and the last if `end`.
     pub fn part(&mut self, chunk: &[u8], end: bool) -> Part {
         let whole = |bytes| Part { bytes: Some(bytes), broken: None };
         let mut out = Vec::new();
-        let (result, is_stream) = match &mut self.body {
+        let result = match &mut self.body {
             Body::AsItIs => return Part { bytes: None, broken: None },
             Body::Broken => return whole(out),
             Body::Instead(error) => return whole(if end { std::mem::take(error) } else { out }),
@@ -158,18 +177,19 @@ impl Delivery {
                 if result.is_ok() && end {
                     result = answer.finish().map(|bytes| out.extend(bytes));
                 }
-                (result, answer.is_event_stream())
+                result
             }
-            Body::Embeddings(answer) => (embed(answer, chunk, end, &mut out), false),
+            Body::Embeddings(answer) => embed(answer, chunk, end, &mut out),
         };
         let Err(error) = result else { return whole(out) };
-        self.body = Body::Broken;
         let error = ClientError::from(error);
-        let told = match is_stream {
-            true => failure_event(self.from, &error),
-            false => error.body(self.from).into_bytes(),
-        };
-        out.extend(told);
+        if !self.is_whole() {
+            self.body = Body::Broken;
+            out.extend(failure_event(self.from, &error));
+        } else {
+            let instead = error.body(self.from).into_bytes();
+            (self.body, out) = if end { (Body::Broken, instead) } else { (Body::Instead(instead), out) };
+        }
         Part { bytes: Some(out), broken: Some(error) }
     }
 }
@@ -202,7 +222,7 @@ mod tests {
             created: 1,
             id: "1".to_owned(),
             served: "m".to_owned(),
-            embeds: None,
+            vectors: None,
             limit: 1 << 20,
         }
     }
@@ -245,12 +265,38 @@ mod tests {
     }
 
     #[test]
+    fn an_error_that_comes_as_a_stream_is_the_clients() {
+        let sent = b"event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"busy\"}}\n\n";
+        let Begun { mut delivery, change, .. } =
+            Delivery::begin(expected(), head(529, "text/event-stream", ""));
+        assert_eq!(change.unwrap(), Change { status: None, content_type: "application/json" });
+        let told = text(delivery.part(sent, true));
+        assert!(told.starts_with(r#"{"error":{"message":"busy""#), "{told}");
+    }
+
+    #[test]
+    fn a_whole_answer_that_cannot_be_read_is_an_error_at_its_end() {
+        for limit in [1 << 20, 8] {
+            let expected = Expected { limit, ..expected() };
+            let mut delivery = Delivery::begin(expected, head(200, "application/json", "")).delivery;
+            assert!(delivery.is_whole());
+            let parts = [delivery.part(b"{\"content\": [", false), delivery.part(b"<", true)];
+            let broken: Vec<_> = parts.iter().filter_map(|part| part.broken.clone()).collect();
+            assert_eq!(broken.len(), 1);
+            assert_eq!(broken[0].status(), 502);
+            let [before, told] = parts.map(text);
+            assert_eq!(before, "");
+            assert!(told.starts_with(r#"{"error":"#), "{told}");
+        }
+    }
+
+    #[test]
     fn a_stream_that_breaks_ends_with_one_error_event() {
         let Begun { mut delivery, change, .. } =
             Delivery::begin(expected(), head(200, "text/event-stream", ""));
         assert_eq!(change.unwrap().status, None);
         let broken = delivery.part(b"event: message_start\ndata: {\n\n", false);
-        assert!(broken.broken.is_some());
+        assert!(broken.broken.is_some() && delivery.is_broken());
         assert!(text(broken).contains("error"));
         assert_eq!(text(delivery.part(b"data: {}\n\n", true)), "");
     }

@@ -27,7 +27,10 @@ enum Shape {
         status: u16,
         limit: usize,
     },
-    Stream(Framing),
+    Stream {
+        framing: Framing,
+        limit: usize,
+    },
 }
 
 /// How the events of a stream are told apart.
@@ -199,7 +202,7 @@ impl Relay {
         options: &AnswerOptions,
     ) -> Self {
         let shape = if options.is_stream() {
-            Shape::Stream(Framing::Unknown { limit: options.limit })
+            Shape::Stream { framing: Framing::Unknown { limit: options.limit }, limit: options.limit }
         } else {
             Shape::Whole { body: Vec::new(), status: options.status, limit: options.limit }
         };
@@ -214,8 +217,8 @@ impl Relay {
     pub(super) fn content_type(&self) -> &'static str {
         match (&self.shape, self.client) {
             (Shape::Whole { .. }, _) => "application/json",
-            (Shape::Stream(_), Dialect::Converse) => event_stream::CONTENT_TYPE,
-            (Shape::Stream(_), _) => "text/event-stream",
+            (Shape::Stream { .. }, Dialect::Converse) => event_stream::CONTENT_TYPE,
+            (Shape::Stream { .. }, _) => "text/event-stream",
         }
     }
 
@@ -229,9 +232,13 @@ impl Relay {
                 body.extend_from_slice(chunk);
                 Ok(())
             }
-            Shape::Stream(framing) => framing.push(chunk, reader.is_binary(), &mut |said| {
-                tell(said, reader.as_mut(), &mut |event| progress.take(event, writer.as_mut(), out))
-            }),
+            Shape::Stream { framing, limit } => {
+                framing.push(chunk, reader.is_binary(), &mut |said| {
+                    tell(said, reader.as_mut(), &mut |event| progress.take(event, writer.as_mut(), out))
+                })?;
+                // The last event tells it again, and nobody could read one that long.
+                if writer.kept() > *limit { Err(Kind::AnswerTooLong.into()) } else { Ok(()) }
+            }
         }
     }
 
@@ -240,10 +247,11 @@ impl Relay {
         match shape {
             Shape::Whole { body, status, .. } => {
                 let body = std::mem::take(body);
+                let body = if *status < 400 { Cow::Borrowed(body.as_slice()) } else { error(&body) };
                 reader.whole(&body, *status, &mut |event| progress.take(event, writer.as_mut(), out))?;
                 progress.end = Some(End::Complete);
             }
-            Shape::Stream(framing) => {
+            Shape::Stream { framing, .. } => {
                 framing.finish(&mut |said| {
                     tell(said, reader.as_mut(), &mut |event| progress.take(event, writer.as_mut(), out))
                 });
@@ -274,6 +282,11 @@ fn payload(raw: &[u8]) -> Cow<'_, [u8]> {
         join_lines(lines);
     }
     data
+}
+
+/// What an error says that may come as an event, where a stream was asked for.
+fn error(body: &[u8]) -> Cow<'_, [u8]> {
+    Some(payload(body)).filter(|data| !data.is_empty()).unwrap_or(Cow::Borrowed(body))
 }
 
 /// The same of a payload that may hold line ends wherever it came from.

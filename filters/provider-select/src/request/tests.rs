@@ -236,6 +236,18 @@ fn a_model_in_the_path_goes_before_one_in_the_body_and_a_header_before_both() {
 }
 
 #[test]
+fn a_path_without_a_stream_was_streamed_if_the_body_asked_for_it() {
+    for (path, expected) in
+        [("/v1beta/models/a:generateContent", None), ("/v1beta/models/a:streamGenerateContent", Some("1"))]
+    {
+        let mut filter = select("");
+        let host = FakeHost::request("POST", path, &[]).with_body(r#"{"contents":[],"stream":true}"#);
+        host.run_request(&mut filter);
+        assert_eq!(host.request_header("x-weirgate-stream").as_deref(), expected, "{path}");
+    }
+}
+
+#[test]
 fn a_picture_passes_as_it_comes_and_json_that_is_called_one_does_not() {
     let picture = [("content-type", "image/png")];
     let mut filter = select("");

@@ -22,15 +22,26 @@ mod tests;
 
 use super::{Error, Kind, Options};
 use crate::Dialect;
+use serde::{Deserialize, Serialize};
 
 /// How the client wants its vectors.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Encoding {
     /// As lists of numbers.
     #[default]
     Float,
     /// As the base64 of floats.
     Base64,
+}
+
+/// The vectors that a client wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wanted {
+    /// Of how many texts.
+    pub texts: usize,
+    /// How they are written.
+    pub encoding: Encoding,
 }
 
 /// A translated request.
@@ -40,10 +51,8 @@ pub struct Request {
     pub body: Vec<u8>,
     /// The fields that were left out.
     pub dropped: Vec<String>,
-    /// How the client wants its vectors.
-    pub encoding: Encoding,
-    /// How many texts there are to embed.
-    pub texts: usize,
+    /// What the client gets of the answer.
+    pub wanted: Wanted,
 }
 
 /// What the translation of an answer is told besides the answer.

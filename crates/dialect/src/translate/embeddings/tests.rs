@@ -41,8 +41,8 @@ fn gemini_gets_a_request_for_each_text() {
             "taskType": "RETRIEVAL_QUERY", "outputDimensionality": 64})
     };
     assert_eq!(json, json!({"requests": [one("a\n"), one("b")]}));
-    assert_eq!((request.dropped, request.texts), (vec!["user".to_owned()], 2));
-    assert_eq!(request.encoding, Encoding::Base64);
+    assert_eq!((request.dropped, request.wanted.texts), (vec!["user".to_owned()], 2));
+    assert_eq!(request.wanted.encoding, Encoding::Base64);
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn cohere_is_told_what_the_texts_are_for() {
     let mut expected = json!({"model": "embed-v4.0", "texts": ["a"], "input_type": "search_document",
         "embedding_types": ["float"], "output_dimension": 256});
     assert_eq!(json, expected);
-    assert_eq!((request.encoding, request.texts), (Encoding::Float, 1));
+    assert_eq!((request.wanted.encoding, request.wanted.texts), (Encoding::Float, 1));
 
     let body = json!({"model": "embed-v4.0", "input": "a", "input_type": "search_query", "truncate": "END",
         "texts": ["other"], "embedding_types": ["float"]});

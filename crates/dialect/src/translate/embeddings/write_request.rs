@@ -1,7 +1,7 @@
 //! The requests of those who embed.
 
-use super::Request;
 use super::read_request::Asked;
+use super::{Request, Wanted};
 use crate::translate::neutral::Text;
 use crate::translate::raw;
 use crate::translate::report::Report;
@@ -149,8 +149,8 @@ fn begin(asked: &mut Asked<'_>, options: &Options<'_>) -> Result<Report, Error> 
 }
 
 fn finish(asked: &Asked<'_>, report: Report, body: Vec<u8>) -> Request {
-    let (encoding, texts) = (asked.encoding, asked.texts.len());
-    Request { body, dropped: report.into_dropped(), encoding, texts }
+    let wanted = Wanted { texts: asked.texts.len(), encoding: asked.encoding };
+    Request { body, dropped: report.into_dropped(), wanted }
 }
 
 /// Writes a field behind another.

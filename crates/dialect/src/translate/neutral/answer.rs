@@ -46,4 +46,9 @@ pub(in crate::translate) trait ReadAnswer: Debug + Send {
 pub(in crate::translate) trait WriteAnswer: Debug + Send {
     /// Takes the next piece.
     fn event(&mut self, event: Event<'_>, out: &mut Vec<u8>);
+
+    /// How much of what has been written is kept, in bytes, to be told again at the end.
+    fn kept(&self) -> usize {
+        0
+    }
 }

@@ -35,6 +35,14 @@ impl<'a> Text<'a> {
         }
     }
 
+    /// How long it is as it came, in bytes.
+    pub(in crate::translate) fn len(&self) -> usize {
+        match self {
+            Self::Json(value) => value.get().len(),
+            Self::Plain(text) => text.len(),
+        }
+    }
+
     /// Whether it is white space alone, or nothing.
     pub(in crate::translate) fn is_blank(&self) -> bool {
         if let Self::Json(value) = self {

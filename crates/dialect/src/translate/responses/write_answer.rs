@@ -30,6 +30,7 @@ pub(in crate::translate) fn writer(options: &AnswerOptions) -> Box<dyn WriteAnsw
         open: None,
         calls: BTreeMap::new(),
         is_started: false,
+        kept: 0,
         stop: None,
         is_over: false,
     })
@@ -46,6 +47,8 @@ struct Writer {
     /// Calls that may get more arguments, by their numbers in the choice.
     calls: BTreeMap<u32, usize>,
     is_started: bool,
+    /// See [`WriteAnswer::kept`].
+    kept: usize,
     stop: Option<Stop>,
     is_over: bool,
 }
@@ -320,6 +323,18 @@ impl WriteAnswer for Writer {
         if self.is_over {
             return;
         }
+        self.kept += match &event {
+            Event::Text { text, .. } | Event::Refusal { text, .. } | Event::Thinking { text, .. } => {
+                text.len()
+            }
+            Event::Signature { signature: text, .. }
+            | Event::SealedThinking { data: text, .. }
+            | Event::Arguments { json: text, .. } => text.len(),
+            Event::Citation { citation: value, .. } | Event::Logprobs { logprobs: value, .. } => {
+                value.get().len()
+            }
+            _ => 0,
+        };
         match event {
             Event::Start { id, model, rest } => {
                 self.head.start(id.as_ref(), model.as_ref(), rest);
@@ -364,5 +379,9 @@ impl WriteAnswer for Writer {
             | Event::Logprobs { .. }
             | Event::Stop { .. } => {}
         }
+    }
+
+    fn kept(&self) -> usize {
+        self.kept
     }
 }

@@ -1,15 +1,12 @@
-//! Translates a provider's stream to the client's dialect, where the service has translated the request.
+//! Translates a provider's answer to the client's dialect, where the service has translated the request.
 
 use std::time::{SystemTime, UNIX_EPOCH};
-use weirgate_contract::filter_config::Streams;
-use weirgate_contract::handover::{RequestHead, Stream};
+use weirgate_contract::filter_config::Answers;
+use weirgate_contract::handover::{RequestHead, Translated};
 use weirgate_contract::{filter_state, request_header, response_header};
 use weirgate_dialect::error::ClientError;
-use weirgate_dialect::translate::delivery::{Begun, Delivery, Expected, Head};
-use weirgate_filter_host::Host;
-
-/// The largest event, and the largest error in place of a stream, in bytes.
-const EVENT_BYTES: usize = 8 << 20;
+use weirgate_dialect::translate::delivery::{ANSWER_BYTES, Begun, Delivery, Expected, Head, Part};
+use weirgate_filter_host::{Flow, Host};
 
 /// The answer of one attempt.
 #[derive(Debug)]
@@ -17,44 +14,45 @@ pub(crate) struct Translation {
     expected: Option<Expected>,
     dropped: String,
     delivery: Option<Delivery>,
+    /// The answer's head has not gone out.
+    holds_head: bool,
 }
 
 impl Translation {
     /// What the service has said of the request; `None` if its answer is none for this filter.
-    pub(crate) fn expect(host: &dyn Host, streams: &Streams) -> Option<Self> {
+    pub(crate) fn expect(host: &dyn Host, answers: &Answers) -> Option<Self> {
         let said = host.request_header(request_header::TRANSLATED)?;
-        let Stream { include_usage, dropped } = serde_json::from_str(&said).ok()?;
+        let Translated { include_usage, dropped, vectors } = serde_json::from_str(&said).ok()?;
         let head = host.property(&[filter_state::REQUEST]);
         let head: Option<RequestHead> = head.and_then(|json| serde_json::from_slice(&json).ok());
         let (id, asked) = head.map(|head| (head.id, head.model)).unwrap_or_default();
         let expected = Expected {
-            from: streams.from,
-            to: streams.to,
+            from: answers.from,
+            to: answers.to,
             include_usage,
             created: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
             id,
-            served: streams.model.clone().unwrap_or(asked),
-            embeds: None,
-            limit: EVENT_BYTES,
+            served: answers.model.clone().unwrap_or(asked),
+            vectors,
+            limit: ANSWER_BYTES,
         };
-        Some(Self { expected: Some(expected), dropped, delivery: None })
+        Some(Self { expected: Some(expected), dropped, delivery: None, holds_head: false })
     }
 
     /// Takes the head of the answer, and with it all if `end`.
-    pub(crate) fn head(&mut self, host: &dyn Host, end: bool) {
-        let Some(expected) = self.expected.take() else { return };
+    pub(crate) fn head(&mut self, host: &dyn Host, end: bool) -> Flow {
+        let Some(expected) = self.expected.take() else { return Flow::Continue };
         let header = |name| host.response_header(name).unwrap_or_default();
         let (content_type, content_encoding) = (header("content-type"), header("content-encoding"));
-        let head = Head {
-            status: header(":status").parse().unwrap_or(200),
-            content_type: &content_type,
-            content_encoding: &content_encoding,
-            is_all: end,
-        };
+        let status = header(":status").parse().unwrap_or(200);
+        let head =
+            Head { status, content_type: &content_type, content_encoding: &content_encoding, is_all: end };
         let Begun { delivery, change, unreadable } = Delivery::begin(expected, head);
+        // An error says already that it is one, and need not wait for its body to be tried elsewhere.
+        self.holds_head = !end && status < 400 && unreadable.is_none() && delivery.is_whole();
         self.delivery = Some(delivery);
         warn(host, unreadable.as_ref());
-        let Some(change) = change else { return };
+        let Some(change) = change else { return Flow::Continue };
         host.set_response_header("content-type", Some(change.content_type));
         for name in ["content-length", "content-encoding"] {
             host.set_response_header(name, None);
@@ -64,16 +62,25 @@ impl Translation {
         } else if !self.dropped.is_empty() {
             host.set_response_header(response_header::DROPPED, Some(&self.dropped));
         }
+        if self.holds_head { Flow::Hold } else { Flow::Continue }
     }
 
     /// Takes the next part of the answer, and the last if `end`.
-    pub(crate) fn part(&mut self, host: &dyn Host, end: bool) {
-        let Some(delivery) = &mut self.delivery else { return };
-        let part = delivery.part(&host.response_body(), end);
-        warn(host, part.broken.as_ref());
-        if let Some(bytes) = part.bytes {
+    pub(crate) fn part(&mut self, host: &dyn Host, end: bool) -> Flow {
+        let Some(delivery) = &mut self.delivery else { return Flow::Continue };
+        if delivery.is_broken() && !end {
+            // The provider goes on with what nobody can read, and is paid for it until it is stopped.
+            host.reset_response();
+        }
+        let Part { bytes, broken } = delivery.part(&host.response_body(), end);
+        warn(host, broken.as_ref());
+        if let Some(error) = broken.filter(|_| self.holds_head) {
+            host.set_response_header(":status", Some(&error.status().to_string()));
+        }
+        if let Some(bytes) = bytes {
             host.set_response_body(&bytes);
         }
+        if self.holds_head && !end { Flow::Hold } else { Flow::Continue }
     }
 }
 
@@ -89,7 +96,7 @@ mod tests {
     use weirgate_contract::request_header;
     use weirgate_filter_host::fake::{FakeHost, filter};
 
-    const CONFIG: &str = r#"{"streams": {"from": "openai", "to": "anthropic", "model": "claude-haiku-4-5"}}"#;
+    const CONFIG: &str = r#"{"answers": {"from": "openai", "to": "anthropic", "model": "claude-haiku-4-5"}}"#;
 
     fn answer(said: &str, status: &str, kind: &str, chunks: &[&[u8]]) -> (FakeHost, String) {
         let host = FakeHost::request("POST", "/v1/messages", &[(request_header::TRANSLATED, said)]);
@@ -125,7 +132,48 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_the_service_translates_passes() {
+    fn a_whole_answer_comes_in_the_dialect_of_the_client() {
+        let sent: &[u8] = br#"{"content":[{"type":"text","text":"Hi"}],"stop_reason":"end_turn","usage":{"input_tokens":9,"output_tokens":1}}"#;
+        for chunks in [vec![sent], sent.chunks(7).collect(), [sent, b""].to_vec()] {
+            let (host, body) = answer("{}", "200", "application/json", &chunks);
+            assert!(body.starts_with(r#"{"id":"#) && body.contains(r#""content":"Hi""#), "{body}");
+            assert_eq!(host.response_headers.borrow()[":status"], "200");
+        }
+    }
+
+    #[test]
+    fn a_whole_answer_that_cannot_be_read_is_no_success() {
+        let (host, body) = answer("{}", "200", "application/json", &[b"{\"content\":", b"<html>"]);
+        assert!(body.contains("invalid_answer"), "{body}");
+        assert_eq!(host.response_headers.borrow()[":status"], "502");
+    }
+
+    #[test]
+    fn vectors_are_written_as_the_client_wants_them() {
+        const CONFIG: &str =
+            r#"{"answers": {"from": "openai", "to": "gemini", "model": "gemini-embedding-001"}}"#;
+        let said = r#"{"vectors":{"texts":1,"encoding":"base64"}}"#;
+        let host = FakeHost::request("POST", "/v1/embeddings", &[(request_header::TRANSLATED, said)]);
+        let mut filter: ProviderSelect = filter(CONFIG).unwrap();
+        host.run_request(&mut filter);
+        let headers = [(":status", "200"), ("content-type", "application/json")];
+        let body = host.run_response(&mut filter, &headers, &[br#"{"embeddings":[{"values":[1.0]}]}"#]);
+        let body = String::from_utf8(body).unwrap();
+        assert!(body.contains(r#""embedding":"AACAPw==""#), "{body}");
+    }
+
+    #[test]
+    fn a_provider_that_goes_on_after_what_cannot_be_read_is_stopped() {
+        let (host, body) = answer("{}", "200", "text/event-stream", &[b"data: {\n\n", b""]);
+        assert!(body.contains("invalid_answer"), "{body}");
+        assert!(!host.is_reset.get());
+        let (host, again) = answer("{}", "200", "text/event-stream", &[b"data: {\n\n", b"data: {}\n\n", b""]);
+        assert_eq!(again, body);
+        assert!(host.is_reset.get());
+    }
+
+    #[test]
+    fn an_answer_to_what_was_not_translated_passes() {
         let host = FakeHost::request("POST", "/v1/messages", &[]);
         let mut filter: ProviderSelect = filter(CONFIG).unwrap();
         host.run_request(&mut filter);
