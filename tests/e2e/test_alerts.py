@@ -180,6 +180,7 @@ def test_a_service_that_was_killed_sends_what_it_had_not_sent():
         gateway.wait_ready()
         ask(gateway, "of-blue", 5)
         (message,) = written(gateway, 1)
+        gateway.lines(5, key="of-blue")
         gateway.service.kill()
         # What a process leaves that was killed while it wrote.
         with (gateway.folder / "weirgate-store/alerts.jsonl").open("a") as file:

@@ -99,9 +99,10 @@ impl Reader {
         }
     }
 
-    /// The usage as far as the provider told it.
+    /// The usage as far as the provider told it, in figures that can be.
     pub fn usage(&self) -> Option<Usage> {
-        self.usage_seen.then(|| match self.dialect {
+        let is_told = self.searches > 0 || self.wire.is_told();
+        (self.usage_seen && is_told && !self.wire.is_odd()).then(|| match self.dialect {
             // Bedrock's counters are disjoint too.
             Dialect::Anthropic | Dialect::Invoke | Dialect::RawPredict | Dialect::Converse => {
                 self.wire.anthropic()
@@ -186,7 +187,8 @@ impl Reader {
                 self.usage_seen = true;
             }
             Ok(None) => {}
-            Err(_) => self.unread = true,
+            // What was told before it is not the last word.
+            Err(_) => (self.usage_seen, self.unread) = (false, true),
         }
     }
 
@@ -529,6 +531,64 @@ mod tests {
         let mut reader = Reader::new(Dialect::OpenAi);
         reader.body(b"not json");
         assert!(reader.has_unread_parts() && !reader.is_complete());
+    }
+
+    #[test]
+    fn figures_that_cannot_be_were_read_as_0() {
+        const ODD: [&str; 6] = ["-1", "12.5", "1e30", "9007199254740993", "\"12\"", "{}"];
+        let bodies = [
+            (Dialect::OpenAi, r#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":ODD}}"#),
+            (Dialect::OpenAi, r#"{"choices":[],"usage":{"prompt_tokens":ODD,"completion_tokens":9}}"#),
+            (Dialect::OpenAi, r#"{"data":[],"usage":{"total_tokens":ODD}}"#),
+            (Dialect::OpenAi, r#"{"usageMetadata":{"promptTokenCount":ODD}}"#),
+            (Dialect::Responses, r#"{"output":[],"usage":{"input_tokens":9,"output_tokens":ODD}}"#),
+            (Dialect::Anthropic, r#"{"content":[],"usage":{"input_tokens":ODD,"output_tokens":9}}"#),
+            (
+                Dialect::Anthropic,
+                r#"{"usage":{"input_tokens":9,"output_tokens":9,"cache_read_input_tokens":ODD}}"#,
+            ),
+            (
+                Dialect::Gemini,
+                r#"{"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":9,"thoughtsTokenCount":ODD}}"#,
+            ),
+            (Dialect::Converse, r#"{"output":{},"usage":{"inputTokens":9,"outputTokens":ODD}}"#),
+        ];
+        for (dialect, body) in bodies {
+            for odd in ODD {
+                let body = body.replace("ODD", odd);
+                let mut reader = Reader::new(dialect);
+                reader.body(body.as_bytes());
+                assert_eq!(reader.usage(), None, "{body}");
+            }
+            let mut reader = Reader::new(dialect);
+            reader.body(body.replace("ODD", "12").as_bytes());
+            assert!(reader.usage().is_some_and(|usage| usage.total_input() + usage.total_output() >= 12));
+        }
+    }
+
+    #[test]
+    fn the_last_figure_of_a_stream_counts_if_it_can_be_read_or_not() {
+        let stream = |last: &str| {
+            let mut reader = Reader::new(Dialect::Anthropic);
+            for data in
+                [r#"{"type":"message_start","message":{"usage":{"input_tokens":9,"output_tokens":1}}}"#, last]
+            {
+                reader.event(format!("data: {data}\n\n").as_bytes());
+            }
+            reader.usage()
+        };
+        assert_eq!(stream(r#"{"type":"message_delta","usage":{"output_tokens":-5}}"#), None);
+        assert_eq!(stream(r#"{"type":"message_delta","usage":{"output_tokens":1e999}}"#), None);
+        let usage = stream(r#"{"type":"message_delta","usage":{"output_tokens":5.0}}"#).unwrap();
+        assert_eq!((usage.input, usage.output), (9, 5));
+        let mut reader = Reader::new(Dialect::OpenAi);
+        for tokens in ["-1", "3"] {
+            let chunk = format!(
+                "data: {{\"choices\":[],\"usage\":{{\"prompt_tokens\":{tokens},\"completion_tokens\":{tokens}}}}}\n\n"
+            );
+            reader.event(chunk.as_bytes());
+        }
+        assert_eq!(reader.usage(), Some(Usage { input: 3, output: 3, ..Usage::default() }));
     }
 
     #[test]

@@ -57,6 +57,8 @@ struct Fields<'a> {
     #[serde(default)]
     best_of: Option<u64>,
     #[serde(borrow, default)]
+    prompt: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     service_tier: Option<&'a RawValue>,
     #[serde(borrow, default)]
     user: Option<&'a RawValue>,
@@ -93,6 +95,13 @@ impl Settings {
 struct StreamOptions {
     #[serde(default)]
     include_usage: Option<bool>,
+}
+
+/// To how many prompts a legacy completion wants answers: each may be a text or a list of tokens.
+fn prompts(prompt: &RawValue) -> u64 {
+    let list: Vec<&RawValue> = serde_json::from_str(prompt.get()).unwrap_or_default();
+    let is_token = |item: &&RawValue| item.get().starts_with(|first: char| first.is_ascii_digit());
+    if list.first().is_none_or(is_token) { 1 } else { list.len() as u64 }
 }
 
 /// Keeps a `null` as a value, which an edit must replace where it stands.
@@ -141,13 +150,18 @@ pub fn read(operation: Operation, body: &[u8]) -> Result<Head, ClientError> {
             fields.max_output_tokens.max(fields.max_completion_tokens).max(fields.max_tokens)
         }
     };
+    let choices = fields.n.max(fields.best_of).max(settings.choices).unwrap_or(1);
+    let prompts = match operation {
+        Operation::Completions => fields.prompt.map_or(1, prompts),
+        _ => 1,
+    };
     let first_field = body.iter().position(|&byte| byte == b'{').map_or(0, |brace| brace + 1);
     Ok(Head {
         model: model.map(Cow::into_owned),
         model_span: fields.model.and_then(|raw| span(body, raw)),
         stream: fields.stream.unwrap_or(false),
         max_tokens: cap,
-        choices: fields.n.max(fields.best_of).max(settings.choices).unwrap_or(1).max(1),
+        choices: choices.max(1).saturating_mul(prompts),
         include_usage: stream_options.include_usage.unwrap_or(false),
         tier: tier.map(Cow::into_owned),
         end_user: match operation {
@@ -281,7 +295,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 const MODEL_BYTES: usize = 256;
 
 /// The fields that decide where a request goes and what it costs.
-const KNOWN: [&str; 16] = [
+const KNOWN: [&str; 17] = [
     "model",
     "messages",
     "system",
@@ -292,6 +306,7 @@ const KNOWN: [&str; 16] = [
     "max_output_tokens",
     "n",
     "best_of",
+    "prompt",
     "tools",
     "input",
     "service_tier",

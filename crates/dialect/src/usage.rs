@@ -91,18 +91,48 @@ pub(crate) struct WireUsage {
     pub(crate) service_tier: Option<String>,
 }
 
-/// A number of tokens as providers write it: mostly whole, sometimes `12.0`, sometimes nonsense, which is none.
+/// A number of tokens as providers write it: mostly `12`, sometimes `12.0`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Tokens(Option<u64>);
+enum Tokens {
+    /// Nothing is told.
+    #[default]
+    Untold,
+    /// It is told as something that is no number of tokens.
+    Odd,
+    Told(u64),
+}
 
 /// No answer has more tokens. What claims to would break every sum it entered.
 const PLAUSIBLE: f64 = 1e10;
 
+impl Tokens {
+    fn get(self) -> Option<u64> {
+        match self {
+            Self::Told(tokens) => Some(tokens),
+            Self::Untold | Self::Odd => None,
+        }
+    }
+
+    /// Whether one of these figures of the same thing is odd and no other tells it.
+    fn none_to_use(figures: &[Self]) -> bool {
+        figures.contains(&Self::Odd) && figures.iter().all(|figure| figure.get().is_none())
+    }
+}
+
+impl From<Option<u64>> for Tokens {
+    fn from(tokens: Option<u64>) -> Self {
+        tokens.map_or(Self::Untold, Self::Told)
+    }
+}
+
 impl<'de> Deserialize<'de> for Tokens {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = serde_json::Value::deserialize(deserializer)?;
-        let number = value.as_f64().filter(|number| (0.0..PLAUSIBLE).contains(number));
-        Ok(Self(number.map(|number| number as u64)))
+        if value.is_null() {
+            return Ok(Self::Untold);
+        }
+        let is_whole = |number: &f64| (0.0..PLAUSIBLE).contains(number) && number.fract() == 0.0;
+        Ok(value.as_f64().filter(is_whole).map_or(Self::Odd, |number| Self::Told(number as u64)))
     }
 }
 
@@ -148,7 +178,7 @@ impl<'de> Deserialize<'de> for Modalities {
                 "IMAGE" => &mut split.image,
                 _ => continue,
             };
-            *counter = counter.saturating_add(part.token_count.0.unwrap_or(0));
+            *counter = counter.saturating_add(part.token_count.get().unwrap_or(0));
         }
         Ok(split)
     }
@@ -157,8 +187,12 @@ impl<'de> Deserialize<'de> for Modalities {
 impl GeminiUsage {
     /// The same in OpenAI's convention.
     pub(crate) fn wire(self) -> WireUsage {
-        let sum = |a: Tokens, b: Tokens| Tokens(Some(a.0.unwrap_or(0).saturating_add(b.0.unwrap_or(0))));
-        let tokens = |tokens: u64| Tokens(Some(tokens));
+        let sum = |a: Tokens, b: Tokens| match (a, b) {
+            (Tokens::Odd, _) | (_, Tokens::Odd) => Tokens::Odd,
+            (Tokens::Untold, Tokens::Untold) => Tokens::Untold,
+            _ => Tokens::Told(a.get().unwrap_or(0).saturating_add(b.get().unwrap_or(0))),
+        };
+        let tokens = Tokens::Told;
         let (prompt, tools) = (self.prompt_tokens_details, self.tool_use_prompt_tokens_details);
         WireUsage {
             prompt_tokens: sum(self.prompt_token_count, self.tool_use_prompt_token_count),
@@ -222,33 +256,59 @@ struct CacheCreation {
 impl WireUsage {
     /// Takes over what `later` says; what it does not say stays.
     pub(crate) fn update(&mut self, later: Self) {
-        fn take<T>(old: &mut Option<T>, new: Option<T>) {
-            if new.is_some() {
+        fn take<T: Default + PartialEq>(old: &mut T, new: T) {
+            if new != T::default() {
                 *old = new;
             }
         }
-        take(&mut self.prompt_tokens.0, later.prompt_tokens.0);
-        take(&mut self.completion_tokens.0, later.completion_tokens.0);
-        take(&mut self.input_tokens.0, later.input_tokens.0);
-        take(&mut self.output_tokens.0, later.output_tokens.0);
-        take(&mut self.total_tokens.0, later.total_tokens.0);
+        take(&mut self.prompt_tokens, later.prompt_tokens);
+        take(&mut self.completion_tokens, later.completion_tokens);
+        take(&mut self.input_tokens, later.input_tokens);
+        take(&mut self.output_tokens, later.output_tokens);
+        take(&mut self.total_tokens, later.total_tokens);
         take(&mut self.prompt_tokens_details, later.prompt_tokens_details);
         take(&mut self.input_tokens_details, later.input_tokens_details);
         take(&mut self.input_token_details, later.input_token_details);
         take(&mut self.completion_tokens_details, later.completion_tokens_details);
         take(&mut self.output_tokens_details, later.output_tokens_details);
         take(&mut self.output_token_details, later.output_token_details);
-        take(&mut self.cache_read_input_tokens.0, later.cache_read_input_tokens.0);
-        take(&mut self.cache_creation_input_tokens.0, later.cache_creation_input_tokens.0);
+        take(&mut self.cache_read_input_tokens, later.cache_read_input_tokens);
+        take(&mut self.cache_creation_input_tokens, later.cache_creation_input_tokens);
         take(&mut self.cache_creation, later.cache_creation);
         take(&mut self.service_tier, later.service_tier);
     }
 
+    /// Whether there is any total.
+    pub(crate) fn is_told(&self) -> bool {
+        let totals = [
+            self.prompt_tokens,
+            self.completion_tokens,
+            self.input_tokens,
+            self.output_tokens,
+            self.total_tokens,
+        ];
+        totals.iter().any(|figure| *figure != Tokens::Untold)
+    }
+
+    /// Whether a total cannot be read, so that the rest is not what was used. What a total is split into may be odd: then it is not
+    /// split.
+    pub(crate) fn is_odd(&self) -> bool {
+        let output = [self.completion_tokens, self.output_tokens];
+        let input = [self.prompt_tokens, self.input_tokens];
+        let is_told = |figures: &[Tokens]| figures.iter().any(|figure| *figure != Tokens::Untold);
+        let only_total = self.total_tokens == Tokens::Odd && !is_told(&input) && !is_told(&output);
+        let beside = [self.cache_read_input_tokens, self.cache_creation_input_tokens];
+        only_total
+            || Tokens::none_to_use(&output)
+            || Tokens::none_to_use(&input)
+            || beside.contains(&Tokens::Odd)
+    }
+
     /// Reads the block by OpenAI's convention: parts are contained in totals.
     pub(crate) fn openai(&self) -> Usage {
-        let completion = self.completion_tokens.0.or(self.output_tokens.0);
-        let only_total = self.total_tokens.0.filter(|_| completion.is_none());
-        let prompt = self.prompt_tokens.0.or(self.input_tokens.0).or(only_total).unwrap_or(0);
+        let completion = self.completion_tokens.get().or(self.output_tokens.get());
+        let only_total = self.total_tokens.get().filter(|_| completion.is_none());
+        let prompt = self.prompt_tokens.get().or(self.input_tokens.get()).or(only_total).unwrap_or(0);
         let completion = completion.unwrap_or(0);
         let details = [&self.prompt_tokens_details, &self.input_tokens_details, &self.input_token_details];
         let details = details.into_iter().flatten().next().cloned().unwrap_or_default();
@@ -257,19 +317,20 @@ impl WireUsage {
         let spent = spent.into_iter().flatten().next();
         // The images API splits its input and not its output, which is one picture or more and nothing else.
         let only_images =
-            spent.is_none() && self.output_tokens.0.is_some() && details.image_tokens.0.is_some();
+            spent.is_none() && self.output_tokens.get().is_some() && details.image_tokens.get().is_some();
         let spent = spent.cloned().unwrap_or_else(|| CompletionDetails {
-            image_tokens: Tokens(only_images.then_some(completion)),
+            image_tokens: only_images.then_some(completion).into(),
             ..CompletionDetails::default()
         });
         let cached = details.cached_tokens_details.unwrap_or_default();
-        let fresh =
-            |all: Tokens, cached: Tokens| Tokens(all.0.map(|all| all.saturating_sub(cached.0.unwrap_or(0))));
+        let fresh = |all: Tokens, cached: Tokens| {
+            Tokens::from(all.get().map(|all| all.saturating_sub(cached.get().unwrap_or(0))))
+        };
         // A provider's parts may exceed its total by mistake: the total is what it charges.
         let mut input = prompt;
         let cache_read = part(&mut input, details.cached_tokens);
-        let written = details.cache_creation_tokens.0.or(details.cache_write_tokens.0);
-        let written = part(&mut input, Tokens(written));
+        let written = details.cache_creation_tokens.get().or(details.cache_write_tokens.get());
+        let written = part(&mut input, written.into());
         let hour = hour_part(details.cache_creation.as_ref(), written);
         let mut output = completion;
         Usage {
@@ -289,14 +350,14 @@ impl WireUsage {
     /// Reads the block by Anthropic's convention: counters of input are disjoint already, and output does not
     /// tell thinking apart.
     pub(crate) fn anthropic(&self) -> Usage {
-        let written = self.cache_creation_input_tokens.0.unwrap_or(0);
+        let written = self.cache_creation_input_tokens.get().unwrap_or(0);
         let hour = hour_part(self.cache_creation.as_ref(), written);
         Usage {
-            input: self.input_tokens.0.unwrap_or(0),
-            cache_read: self.cache_read_input_tokens.0.unwrap_or(0),
+            input: self.input_tokens.get().unwrap_or(0),
+            cache_read: self.cache_read_input_tokens.get().unwrap_or(0),
             cache_write: written - hour,
             cache_write_1h: hour,
-            output: self.output_tokens.0.unwrap_or(0),
+            output: self.output_tokens.get().unwrap_or(0),
             ..Usage::default()
         }
     }
@@ -304,13 +365,13 @@ impl WireUsage {
 
 /// Moves a part out of what is left of its total.
 fn part(left: &mut u64, tokens: Tokens) -> u64 {
-    let part = tokens.0.unwrap_or(0).min(*left);
+    let part = tokens.get().unwrap_or(0).min(*left);
     *left -= part;
     part
 }
 
 fn hour_part(creation: Option<&CacheCreation>, written: u64) -> u64 {
-    creation.and_then(|creation| creation.ephemeral_1h_input_tokens.0).unwrap_or(0).min(written)
+    creation.and_then(|creation| creation.ephemeral_1h_input_tokens.get()).unwrap_or(0).min(written)
 }
 
 #[cfg(test)]

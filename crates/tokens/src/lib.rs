@@ -5,9 +5,11 @@
 //!
 //! * [`encoding`] counts text.
 //! * [`chat`] counts a request: messages, names, tools, images.
+//! * [`completion`] says what is generated and not returned.
 //! * [`family`] says how a model is counted, by its name.
 
 pub mod chat;
+pub mod completion;
 pub mod encoding;
 pub mod family;
 mod memo;

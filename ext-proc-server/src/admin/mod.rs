@@ -28,7 +28,9 @@ use std::sync::Arc;
 
 /// The routes.
 pub fn router(gateway: Arc<Gateway>) -> Router {
-    operators::router(gateway.clone()).nest("/admin/v1", api(gateway))
+    let api = api(gateway.clone());
+    // Without a version it is the newest.
+    operators::router(gateway).nest("/admin/v1", api.clone()).nest("/admin", api)
 }
 
 /// The admin API, made of the same table as its document.

@@ -414,6 +414,16 @@ async fn a_number_without_a_fraction_is_whole_however_it_is_written() {
 }
 
 #[tokio::test]
+async fn a_path_without_a_version_is_the_newest() {
+    let api = Api::new();
+    let get = |path| api.send(ADMIN, "GET", path, None, String::new());
+    let (newest, versioned) = (get("/admin/keys").await, get("/admin/v1/keys").await);
+    assert_eq!((newest.status.as_u16(), &newest.text), (200, &versioned.text));
+    assert_eq!(get("/admin/nothing").await.code(), "not_found");
+    assert_eq!(api.send("", "GET", "/admin/keys", None, String::new()).await.status, 401);
+}
+
+#[tokio::test]
 async fn requests_that_cannot_be_read_are_refused_before_anything_is_done() {
     let api = Api::new();
     let kind = Some("application/json");

@@ -270,10 +270,13 @@ pub fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>)
     }
 }
 
-/// The known name that is nearest to this one, if any is near.
+/// The known name that is nearest to this one, if any is near. The case of letters makes no distance.
 pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    let scored = known.iter().map(|known| (strsim::damerau_levenshtein(name, known), *known));
-    scored.min().filter(|(distance, near)| *distance <= near.len().max(3) / 3).map(|(_, near)| near)
+    let name = name.to_lowercase();
+    let scored =
+        known.iter().map(|known| (strsim::damerau_levenshtein(&name, &known.to_lowercase()), *known));
+    // Of two that are as far, the longer one may be near and the shorter one not.
+    scored.filter(|(distance, near)| *distance <= near.len().max(3) / 3).min().map(|(_, near)| near)
 }
 
 #[cfg(test)]
@@ -316,6 +319,17 @@ mod tests {
             problems.into_sorted().remove(0).message,
             "unknown field \"zzzzzz\"; known are listen, keys"
         );
+    }
+
+    #[test]
+    fn a_short_name_as_far_away_did_not_leave_a_near_one_unnamed() {
+        assert_eq!(nearest("abcdxy", &["abcd", "abcdef"]), Some("abcdef"));
+    }
+
+    #[test]
+    fn a_name_in_capitals_was_near_none() {
+        assert_eq!(nearest("OpenAI", &["groq", "openai"]), Some("openai"));
+        assert_eq!(nearest("qwen-72b", &["Qwen-7B"]), Some("Qwen-7B"));
     }
 
     #[test]

@@ -219,12 +219,18 @@ impl Reader<'_> {
     fn provider(&self, name: &str, node: &Node) -> Option<Provider> {
         let problems = &self.problems;
         let mut fields = Fields::of(node, problems);
-        let dialects = Dialect::ALL.map(|dialect| (dialect.as_str(), dialect));
-        let preset = self.preset(name, fields.get("preset"));
+        let preset_node = fields.get("preset");
+        let preset = self.preset(name, preset_node);
+        // What the preset that is meant would say is not missing.
+        let misspelt = preset_node.is_some() && preset.is_none();
         let dialect = match (preset, fields.get("dialect")) {
+            (_, Some(node)) => self.dialect(node),
             (Some(preset), None) => Some(preset.dialect),
-            (None, None) => fields.need("dialect", problems).and(None),
-            (_, Some(node)) => self.choice(node, &dialects),
+            (None, None) if misspelt => None,
+            (None, None) => {
+                problems.add(node, presets::no_dialect(name));
+                None
+            }
         };
         // One that is described in part is not another that happens to have its name.
         let preset =
@@ -238,6 +244,7 @@ impl Reader<'_> {
                 }
                 url
             }),
+            None if misspelt => None,
             None => preset.and_then(|preset| {
                 if let Some(url) = preset.in_region(credential.as_ref()) {
                     return BaseUrl::parse(&url);
@@ -271,8 +278,16 @@ impl Reader<'_> {
         let text = self.text(node)?;
         let found = presets::find(&text);
         if found.is_none() {
-            let names = presets::PRESETS.iter().map(|preset| preset.name);
-            self.problems.add(node, unknown("preset", &text, names));
+            self.problems.add(node, presets::unknown_preset(&text));
+        }
+        found
+    }
+
+    fn dialect(&self, node: &Node) -> Option<Dialect> {
+        let text = self.text(node)?;
+        let found = Dialect::parse(&text);
+        if found.is_none() {
+            self.problems.add(node, presets::unknown_dialect(&text));
         }
         found
     }

@@ -472,6 +472,47 @@ mod tests {
     }
 
     #[test]
+    fn a_misspelt_preset_was_a_missing_dialect_besides() {
+        for (text, says) in [
+            ("p: {preset: bedrok, api_key: k}", "unknown preset \"bedrok\"; did you mean \"bedrock\"?"),
+            ("p: {preset: OpenAI}", "unknown preset \"OpenAI\"; did you mean \"openai\"?"),
+            ("p: {preset: '${UNSET}'}", "the environment variable UNSET is not set"),
+            // Nor is the address of its dialect's own preset.
+            ("p: {preset: bedrok, dialect: converse}", "did you mean \"bedrock\"?"),
+            ("p: {preset: converse}", "\"converse\" is no preset but a dialect: write dialect: converse"),
+        ] {
+            let problem = provider(text).unwrap_err();
+            assert!(problem.contains(says) && !problem.contains("missing"), "{text}: {problem}");
+        }
+    }
+
+    #[test]
+    fn a_misspelt_provider_that_should_be_a_preset_had_no_near_name() {
+        let problem = provider("opnai: {api_key: k}").unwrap_err();
+        assert!(
+            problem.ends_with("dialect is missing: no preset is named \"opnai\"; did you mean \"openai\"?"),
+            "{problem}"
+        );
+        let problem = provider("mine: {api_key: k}").unwrap_err();
+        assert!(problem.ends_with("dialect is missing: give it, or a preset"), "{problem}");
+    }
+
+    #[test]
+    fn a_preset_given_as_a_dialect_was_not_called_one() {
+        let problem = provider("p: {dialect: bedrock}").unwrap_err();
+        assert!(
+            problem.ends_with(
+                "\"bedrock\" is no dialect but a preset, which speaks converse: write preset: bedrock"
+            ),
+            "{problem}"
+        );
+        let problem = provider("p: {dialect: bedrok}").unwrap_err();
+        assert!(problem.ends_with("did you mean the preset \"bedrock\"?"), "{problem}");
+        let problem = provider("p: {dialect: opnai}").unwrap_err();
+        assert!(problem.ends_with("unknown dialect \"opnai\"; did you mean \"openai\"?"), "{problem}");
+    }
+
+    #[test]
     fn endpoints() {
         assert_eq!(Endpoint::parse("unix:/run/w.sock"), Some(Endpoint::Unix(PathBuf::from("/run/w.sock"))));
         assert_eq!(Endpoint::parse("[::1]:9"), Some(Endpoint::Tcp { host: "::1".to_owned(), port: 9 }));

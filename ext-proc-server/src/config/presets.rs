@@ -3,6 +3,7 @@
 //! Addresses are those of the vendors' documents, as models.dev and `LiteLLM` have them too. A new one is a line here. A difference that none of them has had is a variant of [`Quirk`], with a test.
 
 use super::Credential;
+use super::document::{nearest, unknown};
 use weirgate_dialect::Dialect;
 
 /// A provider that need not be described.
@@ -201,6 +202,41 @@ pub(crate) fn find(name: &str) -> Option<&'static Preset> {
 pub(crate) fn of_dialect(dialect: Dialect) -> Option<&'static Preset> {
     let named = find(dialect.as_str()).filter(|preset| preset.dialect == dialect);
     named.or_else(|| PRESETS.iter().find(|preset| preset.dialect == dialect))
+}
+
+fn near(name: &str) -> Option<&'static str> {
+    let names: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
+    nearest(name, &names)
+}
+
+/// The text of an error about a preset that nobody knows.
+pub(super) fn unknown_preset(name: &str) -> String {
+    if Dialect::parse(name).is_some() {
+        return format!("\"{name}\" is no preset but a dialect: write dialect: {name}");
+    }
+    unknown("preset", name, PRESETS.iter().map(|preset| preset.name))
+}
+
+/// The text of an error about a dialect that nobody knows.
+pub(super) fn unknown_dialect(name: &str) -> String {
+    if let Some(Preset { dialect, .. }) = find(name) {
+        return format!(
+            "\"{name}\" is no dialect but a preset, which speaks {dialect}: write preset: {name}"
+        );
+    }
+    let dialects = Dialect::ALL.map(Dialect::as_str);
+    match near(name).filter(|_| nearest(name, &dialects).is_none()) {
+        Some(near) => format!("unknown dialect \"{name}\"; did you mean the preset \"{near}\"?"),
+        None => unknown("dialect", name, dialects.into_iter()),
+    }
+}
+
+/// The text of an error about a provider of this name that says neither its dialect nor a preset.
+pub(super) fn no_dialect(name: &str) -> String {
+    match near(name) {
+        Some(near) => format!("dialect is missing: no preset is named \"{name}\"; did you mean \"{near}\"?"),
+        None => "dialect is missing: give it, or a preset".to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -15,12 +15,10 @@ use std::time::{Duration, Instant};
 use weirgate_dialect::Dialect;
 use weirgate_dialect::answer::{Reader, Text};
 use weirgate_dialect::cut::Cut;
-use weirgate_dialect::framing::{self, Framer};
+use weirgate_dialect::framing::{self, EVENT_BYTES, Framer};
 use weirgate_dialect::translate::failure_event;
 use weirgate_tokens::family::{Counting, counting};
 
-/// The longest event that is followed, in bytes. A stream with a longer one is ended.
-const EVENT_BYTES: usize = 4 << 20;
 /// What a token takes in most texts, rather too little.
 const ESTIMATED_BYTES_A_TOKEN: usize = 3;
 /// More is taken when this part of what was taken is left, so that a stream need not wait.
@@ -86,7 +84,11 @@ impl Meter {
     /// For a request that was planned so.
     pub(super) fn new(id: &str, dialect: Dialect, input_tokens: u64, plan: &Plan<'_>) -> Option<Self> {
         let slice = plan.slice?;
-        let served = plan.order.first().and_then(|cluster| cluster.split('/').nth(1)).unwrap_or(&plan.model);
+        let served = plan
+            .order
+            .first()
+            .and_then(|cluster| cluster.split_once('/'))
+            .map_or(plan.model.as_str(), |(_, model)| model);
         let counting = counting(served);
         if !counting.encoding.is_preloaded() {
             // No stream waits for the table; until it is there, tokens are estimated.

@@ -10,13 +10,14 @@ const LISTED: usize = 10;
 pub(super) fn not_found<'a>(model: &str, known: impl Iterator<Item = &'a str>) -> ClientError {
     let known: Vec<&str> = known.collect();
     let hint = match nearest(model, &known) {
-        Some(near) => format!("did you mean \"{near}\"?"),
+        Some(near) => format!("; did you mean \"{near}\"?"),
+        None if known.is_empty() => String::new(),
         None => {
             let names: Vec<&str> = known.iter().take(LISTED).copied().collect();
-            format!("there are {}", names.join(", "))
+            format!("; there are {}", names.join(", "))
         }
     };
-    ClientError::new(ErrorKind::NotFound, "model_not_found", format!("there is no model \"{model}\"; {hint}"))
+    ClientError::new(ErrorKind::NotFound, "model_not_found", format!("there is no model \"{model}\"{hint}"))
         .with_param("model")
 }
 
@@ -34,11 +35,27 @@ pub(super) fn forbidden(model: &str, key: &str) -> ClientError {
     .with_param("model")
 }
 
-pub(super) fn unreachable(model: &str, dialect: Dialect) -> ClientError {
+/// `calls`: the dialects whose calls of their own reach the model; `chats`: those in which a chat does.
+pub(super) fn unreachable(
+    model: &str,
+    dialect: Dialect,
+    calls: &[Dialect],
+    chats: &[Dialect],
+) -> ClientError {
+    let listed =
+        |dialects: &[Dialect]| dialects.iter().map(|dialect| dialect.as_str()).collect::<Vec<_>>().join(", ");
+    let calls = (!calls.is_empty()).then(|| format!("for calls other than chats in {}", listed(calls)));
+    let chats = (!chats.is_empty()).then(|| format!("for chats in {}", listed(chats)));
+    let available: Vec<String> = chats.into_iter().chain(calls).collect();
+    let hint = if available.is_empty() {
+        String::new()
+    } else {
+        format!("; it is available {}", available.join(", and "))
+    };
     ClientError::new(
         ErrorKind::InvalidRequest,
         "dialect_not_available",
-        format!("no provider offers the model \"{model}\" for this call of the {dialect} API"),
+        format!("no provider offers the model \"{model}\" for this call of the {dialect} API{hint}"),
     )
     .with_param("model")
 }
@@ -48,12 +65,18 @@ pub(super) fn no_provider<'a>(provider: &str, known: impl Iterator<Item = &'a st
         .with_param("x-weirgate-provider")
 }
 
-pub(super) fn no_passthrough() -> ClientError {
-    ClientError::new(
-        ErrorKind::NotFound,
-        "path_not_found",
-        "this path is not known here, and no provider is configured to take it",
-    )
+/// A call without an operation of its own, whose `model`, if it names one, is none of the `known`.
+pub(super) fn no_passthrough<'a>(model: &str, known: impl Iterator<Item = &'a str>) -> ClientError {
+    let known: Vec<&str> = known.collect();
+    let unknown = match (model, nearest(model, &known)) {
+        ("", _) => String::new(),
+        (model, None) => format!(", nor is the model \"{model}\""),
+        (model, Some(near)) => format!(", nor is the model \"{model}\" (did you mean \"{near}\"?)"),
+    };
+    let message = format!(
+        "this path is not known here{unknown}; such calls need a provider named by `passthrough` in the gateway's configuration"
+    );
+    ClientError::new(ErrorKind::NotFound, "path_not_found", message)
 }
 
 pub(super) fn provider_forbidden(provider: &str, key: &str) -> ClientError {

@@ -8,8 +8,8 @@ use crate::envoy::clusters::{self, Adaptation, Asked};
 use crate::store::{Alternative, Amounts, Measure};
 use std::borrow::Cow;
 use std::sync::Arc;
-use weirgate_dialect::Operation;
 use weirgate_dialect::error::{ClientError, ErrorKind};
+use weirgate_dialect::{Dialect, Operation};
 use weirgate_tokens::family::generates_unseen;
 
 /// One way to serve a request.
@@ -255,9 +255,13 @@ impl Policy {
         let key = &caller.principal.key;
         match known {
             Some(_) if !caller.may_use(&question.model) => Err(models::forbidden(&question.model, key)),
-            Some(order) if order.attempts.is_empty() => {
-                Err(models::unreachable(&question.model, question.dialect))
-            }
+            Some(order) if order.attempts.is_empty() => Err(unreachable(question, |dialect, operation| {
+                let known = self.orders.get(&(question.model.clone(), dialect, operation));
+                let providers = known.iter().flat_map(|order| &order.attempts);
+                let mut providers = providers.map(|attempt| &attempt.cluster.provider);
+                providers
+                    .any(|provider| caller.providers().is_empty() || caller.providers().contains(provider))
+            })),
             Some(order) if caller.providers().is_empty() => Ok(order.clone()),
             Some(order) => {
                 let mut order = Order::clone(order);
@@ -270,7 +274,8 @@ impl Policy {
             None if chat => Err(models::not_found(&question.model, self.models(caller))),
             None => match &self.config.passthrough {
                 Some(provider) => self.explicit(question, caller, provider),
-                None => Err(models::no_passthrough()),
+                None if names_model(question) => Err(models::not_found(&question.model, self.models(caller))),
+                None => Err(models::no_passthrough(&question.model, self.models(caller))),
             },
         }
     }
@@ -296,12 +301,13 @@ impl Policy {
         let model = config.model(&question.model);
         let deployment = model
             .and_then(|model| config.deployments(model).find(|deployment| deployment.provider == *provider));
-        let asked =
-            Asked { dialect: question.dialect, operation: question.operation, model: &question.model };
         let target = deployment.map(|deployment| deployment.model.as_str());
         let target = target.filter(|target| *target != question.model);
-        let cluster = clusters::reach(config, provider, target, asked)
-            .ok_or_else(|| models::unreachable(&question.model, question.dialect))?;
+        let reach = |dialect, operation| {
+            clusters::reach(config, provider, target, Asked { dialect, operation, model: &question.model })
+        };
+        let cluster = reach(question.dialect, question.operation)
+            .ok_or_else(|| unreachable(question, |dialect, operation| reach(dialect, operation).is_some()))?;
         Ok(Arc::new(Order::new(vec![cluster], 0)))
     }
 
@@ -392,6 +398,21 @@ fn sizes(question: &Question, bound: Bound, most: Option<u64>, predicted: u64, u
     }
     sizes.push(if predicted < all { less(predicted) } else { whole });
     sizes
+}
+
+/// The error for a model that this call cannot be brought to, with the dialects in which others can.
+fn unreachable(question: &Question, reaches: impl Fn(Dialect, Operation) -> bool) -> ClientError {
+    let clients = || Dialect::ALL.into_iter().filter_map(|dialect| Some((dialect, dialect.chat()?)));
+    let chats = clients().filter(|(dialect, chat)| reaches(*dialect, *chat)).map(|(dialect, _)| dialect);
+    let calls = clients().filter(|(dialect, _)| reaches(*dialect, Operation::Passthrough));
+    let calls: Vec<Dialect> = calls.map(|(dialect, _)| dialect).collect();
+    models::unreachable(&question.model, question.dialect, &calls, &chats.collect::<Vec<_>>())
+}
+
+/// Whether a call needs a model that is known, although it is no chat.
+fn names_model(question: &Question) -> bool {
+    let may_name_another = matches!(question.operation, Operation::Passthrough | Operation::Realtime);
+    !question.model.is_empty() && !may_name_another
 }
 
 fn is_chat(question: &Question) -> bool {

@@ -203,6 +203,73 @@ fn an_unknown_model_is_answered_with_near_names() {
     assert!(error.message.contains("did you mean \"gpt-4o\"?"), "{}", error.message);
 }
 
+fn without_passthrough() -> Policy {
+    let file = FILE.replace("passthrough: openai\n", "");
+    Policy::new(Arc::new(read(&file, &BTreeMap::new()).unwrap()), &Directory::default())
+}
+
+#[test]
+fn a_misspelt_model_of_a_call_other_than_a_chat_was_an_unknown_path() {
+    let policy = without_passthrough();
+    for operation in [Operation::Rerank, Operation::Embeddings, Operation::Completions] {
+        let misspelt = Question { operation, ..question("gtp-4o") };
+        let error = planned(&policy, &misspelt, "key-without-limits").unwrap_err();
+        assert_eq!((error.code, error.param.as_deref()), ("model_not_found", Some("model")), "{operation}");
+        assert!(error.message.contains("did you mean \"gpt-4o\"?"), "{}", error.message);
+    }
+    // A provider that takes other calls may know a model that this file does not.
+    let misspelt = Question { operation: Operation::Rerank, ..question("gtp-4o") };
+    assert!(planned(&self::policy(), &misspelt, "key-without-limits").is_ok());
+}
+
+#[test]
+fn an_unknown_path_did_not_say_what_would_let_it_pass() {
+    let policy = without_passthrough();
+    let message = |model: &str| {
+        let call = Question { operation: Operation::Passthrough, ..question(model) };
+        let error = planned(&policy, &call, "key-without-limits").unwrap_err();
+        assert_eq!(error.code, "path_not_found");
+        error.message
+    };
+    assert_eq!(
+        message(""),
+        "this path is not known here; such calls need a provider named by `passthrough` in the gateway's configuration"
+    );
+    assert!(message("gtp-4o").starts_with(
+        "this path is not known here, nor is the model \"gtp-4o\" (did you mean \"gpt-4o\"?); such calls need"
+    ));
+}
+
+#[test]
+fn a_call_that_a_model_does_not_have_did_not_name_the_dialects_that_it_has() {
+    let policy = policy();
+    let message = |question: &Question, key: &str| {
+        let error = planned(&policy, question, key).unwrap_err();
+        assert_eq!(error.code, "dialect_not_available");
+        error.message
+    };
+    let chats = "for chats in openai, responses, anthropic, gemini, converse";
+    let gemini = Question { dialect: Dialect::Gemini, operation: Operation::Passthrough, ..question("chat") };
+    assert_eq!(
+        message(&gemini, "key-without-limits"),
+        format!(
+            "no provider offers the model \"chat\" for this call of the gemini API; it is available {chats}, and for calls other than chats in openai, responses, anthropic"
+        )
+    );
+    // What the key may not use is not available to it.
+    let own = "and for calls other than chats in openai, responses";
+    assert!(message(&gemini, "key-of-one-provider").ends_with(own));
+    let named = Question {
+        provider: Some("claude".to_owned()),
+        operation: Operation::Embeddings,
+        ..question("chat")
+    };
+    assert!(
+        message(&named, "key-without-limits")
+            .ends_with(&format!("it is available {chats}, and for calls other than chats in anthropic"))
+    );
+}
+
 #[test]
 fn a_key_bound_to_a_model_cannot_have_another() {
     let policy = policy();

@@ -149,6 +149,18 @@ mod tests {
     }
 
     #[test]
+    fn a_whole_answer_of_the_clients_dialect_came_twice_in_several_chunks() {
+        const CONFIG: &str = r#"{"answers": {"from": "anthropic", "to": "invoke"}}"#;
+        let sent: &[u8] = br#"{"type":"message","content":[{"type":"text","text":"Hi"}]}"#;
+        let host = FakeHost::request("POST", "/model/m/invoke", &[(request_header::TRANSLATED, "{}")]);
+        let mut filter: ProviderSelect = filter(CONFIG).unwrap();
+        host.run_request(&mut filter);
+        let headers = [(":status", "200"), ("content-type", "application/json")];
+        let chunks: Vec<&[u8]> = sent.chunks(7).collect();
+        assert_eq!(host.run_response(&mut filter, &headers, &chunks), sent);
+    }
+
+    #[test]
     fn vectors_are_written_as_the_client_wants_them() {
         const CONFIG: &str =
             r#"{"answers": {"from": "openai", "to": "gemini", "model": "gemini-embedding-001"}}"#;

@@ -5,14 +5,12 @@ use weirgate_contract::handover::{CountSource, Counted};
 use weirgate_contract::{filter_state, response_header};
 use weirgate_dialect::Dialect;
 use weirgate_dialect::answer::{EventKind, Reader, Text};
-use weirgate_dialect::framing::{self, Framer, Unreadable};
+use weirgate_dialect::framing::{self, EVENT_BYTES, Framer, Unreadable};
 use weirgate_dialect::usage::Usage;
 use weirgate_filter_host::Host;
 use weirgate_tokens::encoding::Encoding;
 use weirgate_tokens::family::Counting;
 
-/// The longest event of a stream that is looked into.
-const EVENT_BYTES: usize = 4 << 20;
 /// The longest plain body that is looked into.
 const BODY_BYTES: usize = 8 << 20;
 
@@ -58,7 +56,11 @@ impl Answer {
             _ => Shape::Opaque,
         };
         let unread = matches!(shape, Shape::Opaque);
-        Self { reader: Reader::new(dialect), shape, success, unread }
+        let mut reader = Reader::new(dialect);
+        if let (Dialect::Converse, Some((input, output))) = (dialect, invoked(host)) {
+            reader.invoke_head(input, output);
+        }
+        Self { reader, shape, success, unread }
     }
 
     /// Takes the next part of the body, and the last if `end`.
@@ -111,7 +113,7 @@ impl Answer {
         let complete = self.reader.is_complete();
         let (usage, source) = match (reported, prompt) {
             _ if !self.success => (Usage::default(), CountSource::Nothing),
-            (Some(usage), _) if self.reader.usage_is_final() && complete => (usage, CountSource::Provider),
+            (Some(usage), _) if self.is_told(prompt, &usage) => (usage, CountSource::Provider),
             // What was read is less than what was sent: the reservation is the better guess.
             (_, Some(_)) if self.unread || self.is_cut_short() || self.reader.has_unread_parts() => {
                 (Usage::default(), CountSource::Reserved)
@@ -134,18 +136,37 @@ impl Answer {
         matches!(self.shape, Shape::Json(_))
     }
 
+    /// Whether this usage is the provider's last word on the whole answer. Nothing used for a chat is what stands there where a
+    /// provider of another dialect has told nothing that could be read.
+    fn is_told(&self, prompt: Option<&Prompt>, usage: &Usage) -> bool {
+        let is_empty = prompt.filter(|prompt| !prompt.is_text).is_some_and(|prompt| {
+            let has_output = self.reader.output.bytes() + self.reader.reasoning.bytes() > 0;
+            (prompt.tokens > 0 && usage.total_input() == 0) || (has_output && usage.total_output() == 0)
+        });
+        self.reader.usage_is_final() && self.reader.is_complete() && !is_empty
+    }
+
     /// What passed, counted here; input as the provider told it if it got so far.
     fn own_count(&self, prompt: &Prompt, reported: Option<Usage>) -> Usage {
-        let output = count(&self.reader.output, prompt.counting);
-        let reasoning = count(&self.reader.reasoning, prompt.counting);
+        let generated = |text: &Text| prompt.answers.generated(count(text, prompt.counting));
+        let (output, reasoning) = (generated(&self.reader.output), generated(&self.reader.reasoning));
         match reported {
             // Some providers repeat their usage in every chunk, from 0 on.
-            Some(usage) => {
-                Usage { output: output.max(usage.output), reasoning: reasoning.max(usage.reasoning), ..usage }
-            }
+            Some(usage) => Usage {
+                input: if usage.total_input() == 0 { prompt.tokens } else { usage.input },
+                output: output.max(usage.output),
+                reasoning: reasoning.max(usage.reasoning),
+                ..usage
+            },
             None => Usage { input: prompt.tokens, output, reasoning, ..Usage::default() },
         }
     }
+}
+
+/// What Bedrock says in the head of an answer that a model has used, in tokens of input and output, where it is called in its own form.
+fn invoked(host: &dyn Host) -> Option<(u64, u64)> {
+    let count = |name| host.response_header(name)?.parse().ok();
+    Some((count("x-amzn-bedrock-input-token-count")?, count("x-amzn-bedrock-output-token-count")?))
 }
 
 /// Whether decide answered from its cache. A provider that says so of its own answer is charged as reserved.
@@ -174,8 +195,8 @@ fn strip_usage(
     reader: &mut Reader,
     end: bool,
 ) -> Result<(), Unreadable> {
-    let held = framer.pending().to_vec();
-    let mut out = Vec::with_capacity(held.len() + chunk.len());
+    let held = framer.pending().len();
+    let mut out = Vec::with_capacity(chunk.len());
     let mut delivered = 0;
     let read = framer.push(chunk, |raw| {
         delivered += raw.len();
@@ -186,9 +207,9 @@ fn strip_usage(
     if read.is_err() {
         // From here on the bytes pass as they come, those held back first.
         if delivered == 0 {
-            out.extend_from_slice(&held);
+            out.extend_from_slice(framer.pending().get(..held).unwrap_or_default());
         }
-        out.extend_from_slice(chunk.get(delivered.saturating_sub(held.len())..).unwrap_or_default());
+        out.extend_from_slice(chunk.get(delivered.saturating_sub(held)..).unwrap_or_default());
     } else if end {
         let rest = framer.finish();
         reader.event(&rest);
@@ -359,6 +380,109 @@ mod tests {
         let (mut counter, host) = request(PLAIN);
         counter.on_end(&host);
         assert_eq!(counted(&host).source, CountSource::Reserved);
+    }
+
+    fn plain(path: &str, headers: &[(&str, &str)], request: &str, answer: &str) -> Counted {
+        let mut counter: TokenCounter = filter("").unwrap();
+        let model = [("x-weirgate-model", "gpt-4o")];
+        let host = FakeHost::request("POST", path, &[&model, headers].concat()).with_body(request);
+        host.run_request(&mut counter);
+        let json = [(":status", "200"), ("content-type", "application/json")];
+        host.run_response(&mut counter, &json, &[answer.as_bytes()]);
+        counter.on_end(&host);
+        counted(&host)
+    }
+
+    #[test]
+    fn usage_that_cannot_be_read_was_charged_as_0() {
+        let (chat, completion) = ("/v1/chat/completions", "/v1/completions");
+        let completes = [("x-weirgate-operation", "completions")];
+        let request = r#"{"messages":[{"role":"user","content":"hello world"}],"prompt":"hello world"}"#;
+        for odd in ["-1", "2.5", "1e30", "9007199254740993"] {
+            let answer = |choice: &str| {
+                format!(
+                    r#"{{"choices":[{choice}],"usage":{{"prompt_tokens":{odd},"completion_tokens":{odd}}}}}"#
+                )
+            };
+            let counted = plain(chat, &[], request, &answer(r#"{"message":{"content":"some words"}}"#));
+            assert_eq!((counted.usage.input, counted.usage.output), (9, 2), "{odd}");
+            assert_eq!((counted.source, counted.complete), (CountSource::Counted, true));
+            let counted = plain(completion, &completes, request, &answer(r#"{"text":"some words"}"#));
+            assert_eq!((counted.usage.input, counted.usage.output), (2, 2), "{odd}");
+        }
+        // Of a call that nobody here can count, as it was reserved.
+        let other = [("x-weirgate-operation", "passthrough")];
+        let counted = plain("/v1/images", &other, "{}", r#"{"data":[],"usage":{"input_tokens":-1}}"#);
+        assert_eq!(counted.source, CountSource::Reserved);
+    }
+
+    #[test]
+    fn the_zeros_that_a_translation_writes_for_no_usage_were_charged_as_such() {
+        let request = r#"{"max_tokens":9,"messages":[{"role":"user","content":"hello world"}]}"#;
+        let answer = |input: u64, output: u64| {
+            format!(
+                r#"{{"type":"message","content":[{{"type":"text","text":"some words"}}],"usage":{{"input_tokens":{input},"output_tokens":{output}}}}}"#
+            )
+        };
+        let counted = |input, output| {
+            let counted = plain("/v1/messages", &[], request, &answer(input, output));
+            (counted.source, counted.usage.input, counted.usage.output)
+        };
+        assert_eq!(counted(0, 0), (CountSource::Counted, 9, 2));
+        assert_eq!(counted(7, 0), (CountSource::Counted, 7, 2));
+        assert_eq!(counted(0, 3), (CountSource::Counted, 9, 3));
+        assert_eq!(counted(7, 3), (CountSource::Provider, 7, 3));
+    }
+
+    #[test]
+    fn a_model_that_bedrock_calls_in_its_own_form_is_charged_by_the_head_of_its_answer() {
+        let mut counter: TokenCounter = filter("").unwrap();
+        let named = [("x-weirgate-operation", "passthrough"), ("x-weirgate-dialect", "converse")];
+        let host = FakeHost::request("POST", "/model/amazon.titan/invoke", &named).with_body("{}");
+        host.run_request(&mut counter);
+        let head = [
+            (":status", "200"),
+            ("content-type", "application/json"),
+            ("x-amzn-bedrock-input-token-count", "9"),
+            ("x-amzn-bedrock-output-token-count", "4"),
+        ];
+        host.run_response(&mut counter, &head, &[br#"{"results":[]}"#]);
+        counter.on_end(&host);
+        let counted = counted(&host);
+        assert_eq!(
+            (counted.source, counted.usage.input, counted.usage.output),
+            (CountSource::Provider, 9, 4)
+        );
+    }
+
+    #[test]
+    fn answers_of_best_of_that_are_not_returned_were_not_counted() {
+        let headers = [("x-weirgate-operation", "completions")];
+        let output = |fields: &str, usage: &str| {
+            let request = format!(r#"{{"prompt":"hello"{fields}}}"#);
+            let answer = format!(
+                r#"{{"choices":[{{"index":0,"text":"some words"}},{{"index":1,"text":"more words"}}]{usage}}}"#
+            );
+            plain("/v1/completions", &headers, &request, &answer).usage.output
+        };
+        let returned = output(r#","n":2"#, "");
+        assert!(returned > 0);
+        assert_eq!(output(r#","n":2,"best_of":6"#, ""), 3 * returned);
+        let usage = r#","usage":{"prompt_tokens":1,"completion_tokens":7}"#;
+        assert_eq!(output(r#","n":2,"best_of":6"#, usage), 7);
+    }
+
+    #[test]
+    fn an_event_that_is_translated_was_too_long_to_be_counted() {
+        let words = "word ".repeat(1 << 20);
+        let event =
+            format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{words}\"}}}}]}}\n\n");
+        let usage = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":4}}\n\n";
+        let stream = format!("{event}{usage}data: [DONE]\n\n");
+        let chunks: Vec<&[u8]> = stream.as_bytes().chunks(16 << 10).collect();
+        let (out, counted) = run(PLAIN, &chunks);
+        assert!(out == format!("{event}data: [DONE]\n\n"));
+        assert_eq!((counted.source, counted.usage.output), (CountSource::Provider, 4));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use weirgate_dialect::error::ClientError;
 use weirgate_dialect::{Dialect, Operation, endpoint, head, prompt};
 use weirgate_filter_host::{Flow, Host, edit_request, hex, refuse, tell_refusal};
 use weirgate_tokens::chat;
+use weirgate_tokens::completion::Answers;
 use weirgate_tokens::encoding::Encoding;
 use weirgate_tokens::family::Counting;
 
@@ -21,15 +22,18 @@ pub(crate) struct Prompt {
     pub(crate) tokens: u64,
     /// Whether we asked for usage in place of the client, who must then not see it.
     pub(crate) usage_is_ours: bool,
+    /// How many answers are generated for those that are returned.
+    pub(crate) answers: Answers,
     /// It is the plain text of OpenAI's older completions.
-    is_text: bool,
+    pub(crate) is_text: bool,
     done: bool,
 }
 
 impl Prompt {
     pub(crate) fn of_chat(dialect: Dialect) -> Self {
         let counting = Counting::exact(Encoding::O200k);
-        Self { dialect, counting, tokens: 0, usage_is_ours: false, is_text: false, done: false }
+        let answers = Answers::default();
+        Self { dialect, counting, tokens: 0, usage_is_ours: false, answers, is_text: false, done: false }
     }
 
     pub(crate) fn of_completion() -> Self {
@@ -61,6 +65,9 @@ impl Prompt {
             }
         };
         host.set_request_header(header::INPUT_TOKENS, Some(&self.tokens.to_string()));
+        if self.is_text {
+            self.answers = Answers::read(&body);
+        }
         if shared.fingerprint && !self.is_text {
             tell_asked(host, operation, &model, &body, shared.question);
         }

@@ -1,9 +1,12 @@
 //! Answers of Amazon's Converse: <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html>.
 //!
-//! The events of its streams are messages in Amazon's framing ([`event_stream`]).
+//! The events of its streams are messages in Amazon's framing ([`event_stream`]). At the same host a model can be called in its own
+//! form (`/invoke`), of which only what it used is read.
 
 use super::{EventKind, Reader};
 use crate::event_stream;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -22,7 +25,7 @@ impl Reader {
             self.unread = true;
             return EventKind::Other;
         };
-        let StreamEvent { start, delta, usage, service_tier } = event;
+        let StreamEvent { start, delta, usage, service_tier, bytes } = event;
         start.into_iter().chain(delta).for_each(|block| self.converse_block(block));
         match name {
             "messageStop" => self.finished = true,
@@ -32,9 +35,33 @@ impl Reader {
                 self.final_usage_seen = self.usage_seen;
                 self.complete = true;
             }
+            "chunk" => self.invoke_chunk(bytes.as_deref().unwrap_or_default()),
             _ => {}
         }
         EventKind::Other
+    }
+
+    /// Takes what a model called in its own form says. Its last piece tells what it has used, whatever the model.
+    fn invoke_chunk(&mut self, bytes: &str) {
+        let Some(chunk) = BASE64_STANDARD.decode(bytes).ok() else {
+            self.unread = true;
+            return;
+        };
+        let metrics = serde_json::from_slice::<InvokeChunk>(&chunk).ok().and_then(|chunk| chunk.metrics);
+        if let Some(metrics) = metrics {
+            self.bedrock_usage(metrics.into());
+            (self.final_usage_seen, self.complete) = (true, true);
+        }
+    }
+
+    /// Takes what the head of an answer says that a model called in its own form has used, in tokens of input and output.
+    pub fn invoke_head(&mut self, input: u64, output: u64) {
+        self.bedrock_usage(Usage {
+            input_tokens: Some(input),
+            output_tokens: Some(output),
+            ..Usage::default()
+        });
+        self.final_usage_seen = true;
     }
 
     pub(super) fn converse_body(&mut self, body: &[u8]) -> serde_json::Result<()> {
@@ -71,10 +98,15 @@ impl Reader {
 
     /// Bedrock's counters are Anthropic's under other names.
     fn converse_usage(&mut self, usage: &RawValue) {
-        let Ok(usage) = serde_json::from_str::<Usage>(usage.get()) else {
-            self.unread = true;
-            return;
-        };
+        match serde_json::from_str::<Usage>(usage.get()) {
+            // Claude's own form, which `/invoke` answers in.
+            Ok(Usage { input_tokens: None, output_tokens: None, .. }) => self.usage_block(usage),
+            Ok(usage) => self.bedrock_usage(usage),
+            Err(_) => self.unread = true,
+        }
+    }
+
+    fn bedrock_usage(&mut self, usage: Usage) {
         let hours = usage.cache_details.iter().flatten().filter(|detail| detail.ttl == "1h");
         let hour = hours.fold(0, |sum: u64, detail| sum.saturating_add(detail.input_tokens));
         let written = usage.cache_write_input_tokens;
@@ -104,6 +136,8 @@ impl Reader {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct StreamEvent<'a> {
+    #[serde(borrow, default)]
+    bytes: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     start: Option<Block<'a>>,
     #[serde(borrow, default)]
@@ -190,11 +224,40 @@ struct Cited<'a> {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Usage {
-    input_tokens: u64,
-    output_tokens: u64,
+    input_tokens: Option<u64>,
+    output_tokens: Option<u64>,
     cache_read_input_tokens: u64,
     cache_write_input_tokens: u64,
     cache_details: Option<Vec<Detail>>,
+}
+
+#[derive(Deserialize)]
+struct InvokeChunk {
+    #[serde(default, rename = "amazon-bedrock-invocationMetrics")]
+    metrics: Option<Metrics>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metrics {
+    input_token_count: u64,
+    output_token_count: u64,
+    #[serde(default)]
+    cache_read_input_token_count: u64,
+    #[serde(default)]
+    cache_write_input_token_count: u64,
+}
+
+impl From<Metrics> for Usage {
+    fn from(metrics: Metrics) -> Self {
+        Self {
+            input_tokens: Some(metrics.input_token_count),
+            output_tokens: Some(metrics.output_token_count),
+            cache_read_input_tokens: metrics.cache_read_input_token_count,
+            cache_write_input_tokens: metrics.cache_write_input_token_count,
+            cache_details: None,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -275,5 +338,43 @@ mod tests {
         let mut reader = Reader::new(Dialect::Converse);
         reader.event(&raw);
         assert!(!reader.has_unread_parts() && !reader.is_complete());
+    }
+
+    #[test]
+    fn what_a_model_used_that_is_called_in_its_own_form_was_charged_as_0() {
+        let mut reader = Reader::new(Dialect::Converse);
+        reader.body(
+            br#"{"type":"message","usage":{"input_tokens":9,"output_tokens":4,"cache_read_input_tokens":2}}"#,
+        );
+        let usage = reader.usage().unwrap();
+        assert_eq!((usage.input, usage.output, usage.cache_read), (9, 4, 2));
+        for body in [r#"{"usage":{}}"#, r#"{"usage":{"other":1}}"#, r#"{"usage":null}"#] {
+            let mut reader = Reader::new(Dialect::Converse);
+            reader.body(body.as_bytes());
+            assert_eq!(reader.usage(), None, "{body}");
+        }
+        let mut reader = Reader::new(Dialect::Converse);
+        reader.body(br#"{"results":[]}"#);
+        reader.invoke_head(7, 3);
+        let usage = reader.usage().unwrap();
+        assert_eq!((usage.input, usage.output, reader.usage_is_final()), (7, 3, true));
+    }
+
+    #[test]
+    fn a_stream_of_a_model_called_in_its_own_form_tells_its_usage_at_its_end() {
+        let mut reader = Reader::new(Dialect::Converse);
+        for event in [
+            r#"{"type":"message_start"}"#,
+            r#"{"type":"message_stop","amazon-bedrock-invocationMetrics":{"inputTokenCount":9,"outputTokenCount":4,"invocationLatency":5,"cacheReadInputTokenCount":2}}"#,
+        ] {
+            let mut raw = Vec::new();
+            let chunk = json!({"bytes": BASE64_STANDARD.encode(event), "p": "abc"});
+            event_stream::write_event(&mut raw, "chunk", chunk.to_string().as_bytes()).unwrap();
+            assert_eq!(reader.usage(), None);
+            reader.event(&raw);
+        }
+        let usage = reader.usage().unwrap();
+        assert_eq!((usage.input, usage.output, usage.cache_read), (9, 4, 2));
+        assert!(reader.is_complete() && reader.usage_is_final());
     }
 }

@@ -173,3 +173,15 @@ fn the_model_is_replaced_where_it_stands() {
         assert_eq!(edited(body, head.set_model("m")), expected);
     }
 }
+
+#[test]
+fn a_completion_of_many_prompts_was_reserved_as_one() {
+    let choices = |body: &str| read(Operation::Completions, body.as_bytes()).unwrap().choices;
+    assert_eq!(choices(r#"{"prompt":"a"}"#), 1);
+    assert_eq!(choices(r#"{"prompt":[1,2,3],"n":2}"#), 2);
+    assert_eq!(choices(r#"{"prompt":["a","b","c"],"n":2}"#), 6);
+    assert_eq!(choices(r#"{"prompt":[[1,2],[3]],"best_of":4}"#), 8);
+    assert_eq!(choices(r#"{"prompt":[]}"#), 1);
+    let chat = read(Operation::ChatCompletions, br#"{"prompt":["a","b"]}"#).unwrap();
+    assert_eq!(chat.choices, 1);
+}

@@ -285,10 +285,7 @@ impl Answer {
         let mut out = Vec::new();
         let result = match &mut self.way {
             Way::Translated(relay) => relay.finish(&mut out),
-            Way::Copied(same) => {
-                same.finish(&mut out);
-                Ok(())
-            }
+            Way::Copied(same) => same.finish(&mut out),
         };
         self.hand_out(out, result)
     }

@@ -225,13 +225,7 @@ impl Relay {
     pub(super) fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
         let Self { reader, writer, shape, progress, .. } = self;
         match shape {
-            Shape::Whole { body, limit, .. } => {
-                if body.len().saturating_add(chunk.len()) > *limit {
-                    return Err(Kind::AnswerTooLong.into());
-                }
-                body.extend_from_slice(chunk);
-                Ok(())
-            }
+            Shape::Whole { body, limit, .. } => collect(body, chunk, *limit),
             Shape::Stream { framing, limit } => {
                 framing.push(chunk, reader.is_binary(), &mut |said| {
                     tell(said, reader.as_mut(), &mut |event| progress.take(event, writer.as_mut(), out))
@@ -282,6 +276,18 @@ fn payload(raw: &[u8]) -> Cow<'_, [u8]> {
         join_lines(lines);
     }
     data
+}
+
+/// Adds to a plain answer.
+///
+/// # Errors
+/// [`Kind::AnswerTooLong`].
+pub(super) fn collect(body: &mut Vec<u8>, chunk: &[u8], limit: usize) -> Result<(), Error> {
+    if body.len().saturating_add(chunk.len()) > limit {
+        return Err(Kind::AnswerTooLong.into());
+    }
+    body.extend_from_slice(chunk);
+    Ok(())
 }
 
 /// What an error says that may come as an event, where a stream was asked for.

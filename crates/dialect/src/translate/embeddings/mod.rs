@@ -20,6 +20,7 @@ mod write_request;
 #[cfg(test)]
 mod tests;
 
+use super::relay::collect;
 use super::{Error, Kind, Options};
 use crate::Dialect;
 use serde::{Deserialize, Serialize};
@@ -111,11 +112,7 @@ impl Answer {
     ///
     /// [`Kind::AnswerTooLong`].
     pub fn push(&mut self, chunk: &[u8]) -> Result<(), Error> {
-        if self.body.len().saturating_add(chunk.len()) > self.options.limit {
-            return Err(Kind::AnswerTooLong.into());
-        }
-        self.body.extend_from_slice(chunk);
-        Ok(())
+        collect(&mut self.body, chunk, self.options.limit)
     }
 
     /// Takes the end of the provider's bytes and gives those for the client.

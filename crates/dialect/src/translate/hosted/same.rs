@@ -4,16 +4,22 @@ use crate::Dialect;
 use crate::error::{ClientError, ErrorKind};
 use crate::translate::bedrock::Said;
 use crate::translate::neutral::Event;
-use crate::translate::relay::{Framing, cut};
+use crate::translate::relay::{Framing, collect, cut};
 use crate::translate::{Error, failure, failure_event};
 use serde::Deserialize;
 use std::borrow::Cow;
 
-/// Copies an answer. A plain one passes as it comes; each event of a stream becomes a server-sent one, whatever it came in.
+/// Copies an answer: a plain one when it is whole, and each event of a stream, whatever it came in, as a server-sent one.
 #[derive(Debug)]
 pub(in crate::translate) struct Same {
-    framing: Option<Framing>,
+    shape: Shape,
     progress: Progress,
+}
+
+#[derive(Debug)]
+enum Shape {
+    Whole { body: Vec<u8>, limit: usize },
+    Stream(Framing),
 }
 
 /// How far an answer has come.
@@ -32,10 +38,13 @@ struct Kind<'a> {
 }
 
 impl Same {
-    /// For a stream whose events take at most `limit` bytes, or for a plain answer.
+    /// For a plain answer, or a stream's events, of at most `limit` bytes.
     pub(in crate::translate) fn new(is_stream: bool, limit: usize) -> Self {
-        let framing = is_stream.then_some(Framing::Unknown { limit });
-        Self { framing, progress: Progress::UnderWay }
+        let shape = match is_stream {
+            true => Shape::Stream(Framing::Unknown { limit }),
+            false => Shape::Whole { body: Vec::new(), limit },
+        };
+        Self { shape, progress: Progress::UnderWay }
     }
 
     pub(in crate::translate) fn is_complete(&self) -> bool {
@@ -43,25 +52,31 @@ impl Same {
     }
 
     pub(in crate::translate) fn content_type(&self) -> &'static str {
-        if self.framing.is_some() { "text/event-stream" } else { "application/json" }
-    }
-
-    pub(in crate::translate) fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
-        let Self { framing, progress } = self;
-        match framing {
-            None => {
-                out.extend_from_slice(chunk);
-                Ok(())
-            }
-            Some(framing) => framing.push(chunk, false, &mut |said| progress.take(said, out)),
+        match self.shape {
+            Shape::Whole { .. } => "application/json",
+            Shape::Stream(_) => "text/event-stream",
         }
     }
 
-    pub(in crate::translate) fn finish(&mut self, out: &mut Vec<u8>) {
-        let Self { framing, progress } = self;
-        match framing {
-            None => *progress = Progress::Complete,
-            Some(framing) => {
+    pub(in crate::translate) fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+        let Self { shape, progress } = self;
+        match shape {
+            Shape::Whole { body, limit } => collect(body, chunk, *limit),
+            Shape::Stream(framing) => framing.push(chunk, false, &mut |said| progress.take(said, out)),
+        }
+    }
+
+    pub(in crate::translate) fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
+        let Self { shape, progress } = self;
+        match shape {
+            Shape::Whole { body, .. } => {
+                let body = std::mem::take(body);
+                let _: Kind<'_> = serde_json::from_slice(&body)
+                    .map_err(|error| Error::invalid_answer(error.to_string()))?;
+                *out = body;
+                *progress = Progress::Complete;
+            }
+            Shape::Stream(framing) => {
                 framing.finish(&mut |said| progress.take(said, out));
                 if *progress == Progress::UnderWay {
                     *progress = Progress::Failed;
@@ -69,6 +84,7 @@ impl Same {
                 }
             }
         }
+        Ok(())
     }
 }
 
@@ -213,8 +229,11 @@ mod tests {
     fn a_plain_answer_passes_as_it_is_and_an_error_becomes_anthropics() {
         let body = br#"{ "type":"message","new":1.50 }"#;
         let mut plain = answer(false, 200);
-        assert_eq!(plain.push(body).unwrap(), body);
-        assert!(plain.finish().unwrap().is_empty() && plain.is_complete());
+        assert!(plain.push(body).unwrap().is_empty());
+        assert!(plain.finish().unwrap() == body && plain.is_complete());
+        let mut page = answer(false, 200);
+        page.push(b"<html>").unwrap();
+        assert!(page.finish().is_err() && !page.is_complete());
         let mut failed = answer(false, 400);
         assert!(failed.push(br#"{"message":"no such model"}"#).unwrap().is_empty());
         let out = String::from_utf8(failed.finish().unwrap()).unwrap();
