@@ -302,6 +302,26 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_that_is_told_again_at_its_end_is_bounded() {
+        let expected = Expected { from: Dialect::Responses, limit: 4096, ..expected() };
+        let start = b"data: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":9,\"output_tokens\":1}}}\n\n";
+        let more = b"data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"sixteen letters. \"}}\n\n";
+        let sent = [start.to_vec(), more.repeat(4096)].concat();
+        let run = |size: usize| {
+            let mut delivery = Delivery::begin(expected.clone(), head(200, "text/event-stream", "")).delivery;
+            let mut parts: Vec<Part> = sent.chunks(size).map(|chunk| delivery.part(chunk, false)).collect();
+            parts.push(delivery.part(b"", true));
+            let broken: Vec<u16> =
+                parts.iter().filter_map(|part| Some(part.broken.as_ref()?.status())).collect();
+            assert_eq!(broken, [502]);
+            parts.into_iter().map(text).collect::<String>()
+        };
+        let whole = run(sent.len());
+        assert!(whole.len() < 100_000, "{} bytes", whole.len());
+        assert_eq!(run(100), whole);
+    }
+
+    #[test]
     fn a_stream_that_tells_neither_why_it_ended_nor_what_it_used_is_cut() {
         let mut delivery = Delivery::begin(expected(), head(200, "text/event-stream", "")).delivery;
         let sent =

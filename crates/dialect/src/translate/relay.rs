@@ -226,13 +226,11 @@ impl Relay {
         let Self { reader, writer, shape, progress, .. } = self;
         match shape {
             Shape::Whole { body, limit, .. } => collect(body, chunk, *limit),
-            Shape::Stream { framing, limit } => {
-                framing.push(chunk, reader.is_binary(), &mut |said| {
-                    tell(said, reader.as_mut(), &mut |event| progress.take(event, writer.as_mut(), out))
-                })?;
+            Shape::Stream { framing, limit } => framing.push(chunk, reader.is_binary(), &mut |said| {
+                tell(said, reader.as_mut(), &mut |event| progress.take(event, writer.as_mut(), out))?;
                 // The last event tells it again, and nobody could read one that long.
                 if writer.kept() > *limit { Err(Kind::AnswerTooLong.into()) } else { Ok(()) }
-            }
+            }),
         }
     }
 
