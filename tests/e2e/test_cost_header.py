@@ -12,6 +12,7 @@ from support.prompts import HELLO
 def gateway():
     def change(config):
         config["cost_header"] = True
+        config["cache"] = {"charge_percent": 50}
 
     with Gateway(change) as gateway:
         yield gateway
@@ -57,3 +58,15 @@ def test_a_failure_and_a_stream_tell_no_cost(gateway, key):
         raw = client.chat.completions.with_raw_response.create(model="gpt-4o", messages=HELLO, stream=True)
         assert "x-weirgate-cost-usd" not in raw.headers
         assert [chunk.choices[0].finish_reason for chunk in raw.parse()][-1] == "stop"
+
+
+def test_an_answer_from_the_cache_tells_what_is_charged_for_it(gateway, key):
+    body = dict(model="gpt-4o", temperature=0, messages=[{"role": "user", "content": "again and again"}])
+    with openai_sdk(gateway, key) as client:
+        first, again = [
+            client.chat.completions.with_raw_response.create(**body, extra_headers=steer(tokens=100)) for _ in range(2)
+        ]
+    miss, hit = sorted(gateway.lines(2, key=key.name), key=lambda line: "cache" in line)
+    assert again.headers["x-weirgate-cache"] == "hit"
+    assert told(first, miss) and told(again, hit)
+    assert hit["cost_micros"] * 2 == pytest.approx(miss["cost_micros"], abs=1)

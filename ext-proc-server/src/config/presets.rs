@@ -140,6 +140,7 @@ pub(crate) const PRESETS: &[Preset] = &[
     anthropic("deepseek-anthropic", "https://api.deepseek.com/anthropic/v1"),
     openai("hunyuan", "https://api.hunyuan.cloud.tencent.com/v1"),
     openai("inception", "https://api.inceptionlabs.ai/v1"),
+    openai("jina", "https://api.jina.ai/v1"),
     Preset {
         name: "minimax",
         dialect: Dialect::OpenAi,
@@ -158,6 +159,7 @@ pub(crate) const PRESETS: &[Preset] = &[
     openai("stepfun", "https://api.stepfun.com/v1"),
     openai("upstage", "https://api.upstage.ai/v1"),
     openai("volcengine", "https://ark.cn-beijing.volces.com/api/v3"),
+    openai("voyage", "https://api.voyageai.com/v1"),
     with_responses("xai", "https://api.x.ai/v1"),
     openai("zai", "https://api.z.ai/api/paas/v4"),
     anthropic("zai-anthropic", "https://api.z.ai/api/anthropic/v1"),

@@ -34,7 +34,7 @@ use meter::Meter;
 use standing::Told;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use weirgate_contract::handover::Decision;
-use weirgate_contract::metadata;
+use weirgate_contract::{metadata, response_header};
 use weirgate_dialect::Operation;
 use weirgate_dialect::error::{ClientError, ErrorKind};
 
@@ -288,7 +288,7 @@ fn followed(
     meter: Option<Meter>,
     fill: Option<Fill>,
 ) -> Option<Follow> {
-    let tells_cost = config.cost_header && !question.stream && !question.model.is_empty();
+    let tells_cost = tells_cost(config, question);
     let model = question.model.clone();
     let followed = fill.is_some() || tells_cost;
     let answer = followed.then(|| {
@@ -299,6 +299,11 @@ fn followed(
         (None, Some(answer)) if question.stream => Some(Follow::Keep(answer)),
         (None, answer) => answer.map(Follow::Whole),
     }
+}
+
+/// Whether the client is told what its answer has cost.
+fn tells_cost(config: &Config, question: &Question) -> bool {
+    config.cost_header && !question.stream && !question.model.is_empty()
 }
 
 /// Answers with what was found, and says what there is to write down where Envoy is not to; `None`: it cannot be read.
@@ -314,11 +319,14 @@ async fn from_cache(
     let pace = gateway.cache.as_ref().and_then(|cache| cache.settings.tokens_per_second);
     let paced = pace.is_some() && question.stream;
     let answer = replay::answer(hit, question.dialect, question.stream, paced);
-    let (Some(answer), Some(plan)) = (answer, plans.last()) else { return Ok(None) };
+    let (Some(mut answer), Some(plan)) = (answer, plans.last()) else { return Ok(None) };
     if gateway.departed.has(&decision.id) {
         return Err(limits::departed().into());
     }
     let told = cached::charge(gateway, hit, plan, principal, subject, decision).await?;
+    if tells_cost(gateway.policy.load().config(), question) {
+        answer.headers.push((response_header::COST, dollars(decision.reserved_micros)));
+    }
     Ok(Some(match pace {
         // Its client may leave before its end, which Envoy sees.
         Some(pace) if paced => {

@@ -214,14 +214,16 @@ impl Way {
         // all, of which few or none are of the group. From version 0.8 on it goes on in order of distance until enough are of the
         // group. Before, all that can be done is to let it find more at once.
         let scan = if version >= ITERATES {
-            "SET hnsw.ef_search = 100; SET hnsw.iterative_scan = strict_order; SET hnsw.max_scan_tuples = 100000"
+            "SET hnsw.ef_search = 150; SET hnsw.iterative_scan = strict_order; SET hnsw.max_scan_tuples = 100000"
         } else {
             "SET hnsw.ef_search = 800"
         };
-        // How a group is best searched depends on how large it is, so every search is planned by itself.
+        // Every statement has one way that is right, by an index. Compiling it, or starting others to help, takes longer than it does.
+        let plans = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_bitmapscan = off; \
+            SET jit = off; SET max_parallel_workers_per_gather = 0";
         // A value of the extension's type loads it, or its settings would not be known.
         let settings = format!(
-            "SET statement_timeout = {}; SET plan_cache_mode = force_custom_plan; SELECT '[1]'::vector; {scan}",
+            "SET statement_timeout = {}; {plans}; SELECT '[1]'::vector; {scan}",
             self.timeout.as_millis()
         );
         client.batch_execute(&settings).await

@@ -2,8 +2,9 @@
 //!
 //! What it promises: what one process keeps, all find. Questions that are too old are not found, and are deleted a few at a time as
 //! others are kept. The nearest are found by a graph (HNSW), which may miss some, in groups that are large, and by comparing with
-//! all in groups that are small. Embeddings of up to 2,000 dimensions are looked for as they are, of up to 4,000 rounded to 16 bits,
-//! and of more by comparing with the whole group.
+//! all in groups that are small. The graph has embeddings of up to 4,000 dimensions, rounded to 16 bits: it takes half the memory, and
+//! half the time. Larger embeddings are compared with the whole group. A table whose graph is of embeddings as they are, as earlier
+//! versions made it, is searched by that one.
 //!
 //! Every embedder has a table of its own for each number of dimensions, `weirgate_vectors_NAME_DIMENSIONS`. The user needs the right
 //! to make the tables and the extension where they are missing, or somebody else makes them: see [`Statements::create`].
@@ -31,6 +32,13 @@ const SWEEP: Duration = Duration::from_secs(10);
 const SWEPT: u64 = 1_000;
 /// The longest lifetime: dates end at some time.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
+/// A group is large from so many questions on, and from the square root of so many times all questions of the table on.
+const LARGE: u32 = 100;
+const LARGE_OF_ALL: u32 = 10;
+/// About what a row takes without its embedding, and how many numbers an embedding may have to be kept in it: larger ones have a
+/// table of their own.
+const ROW: usize = 250;
+const IN_ROW: usize = 430;
 /// How many dimensions the extension's type has at most, its index, and its index of numbers of 16 bits.
 const DIMENSIONS: usize = 16_000;
 const INDEXED: usize = 2_000;
@@ -218,18 +226,15 @@ impl Statements {
     ) -> Result<Self, tokio_postgres::Error> {
         let table = &format!("{tables}{dimensions}");
         // Who may not make tables may not even ask for one that is there to be made.
-        let there = client.query_typed("SELECT to_regclass($1) IS NOT NULL", &[(table, Type::TEXT)]).await?;
-        if !there.first().map_or(Ok(false), |row| row.try_get(0))? {
-            client.batch_execute(&Self::create(table, dimensions, version)).await?;
-        }
-        let by = match Column::of(dimensions, version) {
-            Column::Halved => format!("vector::halfvec({dimensions}) <=> $2::vector::halfvec({dimensions})"),
-            Column::Whole | Column::Alone => "vector <=> $2::vector".to_owned(),
+        let graph = match Graph::found(client, table).await? {
+            Some(graph) => graph,
+            None => {
+                client.batch_execute(&Self::create(table, dimensions, version)).await?;
+                // Another may have been faster, and have made another.
+                Graph::found(client, table).await?.unwrap_or(Graph::None)
+            }
         };
-        let nearest = format!(
-            "SELECT key, text, vector, (vector <=> $2::vector)::float8 FROM {table} \
-             WHERE grp = $1 AND expires > now() ORDER BY {by} LIMIT $3"
-        );
+        let nearest = Self::search(table, dimensions, graph);
         let put = format!(
             "INSERT INTO {table} (key, grp, text, vector, expires) \
              VALUES ($1, $2, $3, $4, now() + make_interval(secs => $5)) \
@@ -248,12 +253,43 @@ impl Statements {
         })
     }
 
+    /// What finds the nearest. It leaves nothing to the planner, who takes all groups for equally large until the table is analyzed: by
+    /// the graph, a small group of a large table takes a hundred times as long, and not all of the nearest are found.
+    fn search(table: &str, dimensions: usize, graph: Graph) -> String {
+        let columns = "SELECT key, text, vector, (vector <=> $2::vector)::float8";
+        // By this condition and this order only the index of groups can be used.
+        let all = |condition: &str| {
+            format!(
+                "{columns} FROM {table} WHERE {condition} grp = $1 AND (expires > now()) IS TRUE \
+                 ORDER BY (vector <=> $2::vector) + 0 LIMIT $3"
+            )
+        };
+        let by = match graph {
+            Graph::Halved => format!("vector::halfvec({dimensions}) <=> $2::vector::halfvec({dimensions})"),
+            Graph::Whole => "vector <=> $2::vector".to_owned(),
+            Graph::None => return all(""),
+        };
+        // Of n questions a graph gives about 8 n / g until eight are of a group of g. Comparing with all of the group takes g.
+        let row = ROW + if dimensions <= IN_ROW { dimensions * 4 } else { 0 };
+        let size = format!("pg_relation_size('{table}'::regclass)");
+        let few = format!("greatest({LARGE}, sqrt({LARGE_OF_ALL} * {size} / {row}))::bigint");
+        let all = all("NOT (SELECT large FROM size) AND");
+        // By the first condition and order only the graph can be used.
+        format!(
+            "WITH size AS (SELECT EXISTS (SELECT FROM {table} WHERE grp = $1 OFFSET {few}) AS large) \
+             ({columns} FROM {table} \
+             WHERE (SELECT large FROM size) AND (grp = $1 AND expires > now()) IS TRUE \
+             ORDER BY {by} LIMIT $3) \
+             UNION ALL ({all})"
+        )
+    }
+
     /// What makes a table. All of it is done, or nothing.
     fn create(table: &str, dimensions: usize, version: (u32, u32)) -> String {
-        let graph = match Column::of(dimensions, version) {
-            Column::Whole => "(vector vector_cosine_ops)".to_owned(),
-            Column::Halved => format!("((vector::halfvec({dimensions})) halfvec_cosine_ops)"),
-            Column::Alone => String::new(),
+        let graph = match Graph::of(dimensions, version) {
+            Graph::Whole => "(vector vector_cosine_ops)".to_owned(),
+            Graph::Halved => format!("((vector::halfvec({dimensions})) halfvec_cosine_ops)"),
+            Graph::None => String::new(),
         };
         let graph = match graph.as_str() {
             "" => graph,
@@ -276,21 +312,40 @@ impl Statements {
 }
 
 /// How embeddings are indexed.
-enum Column {
+enum Graph {
+    /// As they are.
     Whole,
-    /// Rounded to 16 bits: more dimensions fit into the page that a node of the graph must fit into.
+    /// Rounded to 16 bits: more of them stay in memory, and more dimensions fit into the page that a node of the graph must fit into.
     Halved,
     /// Not at all.
-    Alone,
+    None,
 }
 
-impl Column {
+impl Graph {
+    /// That of a table to be made.
     fn of(dimensions: usize, version: (u32, u32)) -> Self {
         match dimensions {
-            ..=INDEXED => Self::Whole,
             ..=HALVED if version >= HALVES => Self::Halved,
-            _ => Self::Alone,
+            ..=INDEXED => Self::Whole,
+            _ => Self::None,
         }
+    }
+
+    /// That of a table, if there is such a table. One that is still being built is none.
+    async fn found(client: &Client, table: &str) -> Result<Option<Self>, tokio_postgres::Error> {
+        let find = "SELECT to_regclass($1) IS NOT NULL, \
+            coalesce(bool_or(opcname = 'halfvec_cosine_ops'), false), \
+            coalesce(bool_or(opcname = 'vector_cosine_ops'), false) \
+            FROM pg_index JOIN pg_opclass ON pg_opclass.oid = indclass[0] \
+            WHERE indrelid = to_regclass($1) AND indisvalid";
+        let rows = client.query_typed(find, &[(&table, Type::TEXT)]).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        Ok(match (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?) {
+            (false, _, _) => None,
+            (true, true, _) => Some(Self::Halved),
+            (true, false, true) => Some(Self::Whole),
+            (true, false, false) => Some(Self::None),
+        })
     }
 }
 

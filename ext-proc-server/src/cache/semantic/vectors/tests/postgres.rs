@@ -40,8 +40,8 @@ async fn the_postgres_store_does_what_every_store_does() {
 async fn embeddings_of_any_size_are_found_by_who_has_the_same_embedder() {
     let server = Server::start(Of::Postgres);
     let stores = ["Open AI's \"Large\"", "two"].map(|kind| store(&server, kind, HOUR));
-    // With a graph, one of small numbers, and without.
-    for dimensions in [1, 1_999, 3_072, 5_000] {
+    // With a graph and without; from 431 on they are not kept in the row.
+    for dimensions in [1, 430, 1_999, 3_072, 5_000] {
         let points: Vec<Point> = (0..20)
             .map(|seed| point("sizes", &format!("{dimensions} {seed}"), vector(seed, dimensions)))
             .collect();
@@ -78,6 +78,114 @@ async fn tables_that_several_make_at_once_are_made_once_and_again_when_they_are_
     assert_eq!(texts(&stores[0], "made", &near, 20).await.len(), 0);
     put(1).await.unwrap();
     assert_eq!(texts(&stores[0], "made", &near, 20).await.len(), 1);
+}
+
+/// How many questions a small group has.
+const SMALL: u64 = 30;
+
+/// Keeps a group that is large and one that is small, in a table that the database is told not to look at.
+async fn two_groups(server: &Server, client: &tokio_postgres::Client, large: u64) -> Postgres {
+    let store = store(server, "one", HOUR);
+    store.put(point("other", "other", vector(0, DIMENSIONS))).await.unwrap();
+    let table = table(client).await;
+    client.batch_execute(&format!("ALTER TABLE {table} SET (autovacuum_enabled = false)")).await.unwrap();
+    let put = |group: &'static str, seed: u64| {
+        store.put(point(group, &format!("{group} {seed}"), vector(seed, DIMENSIONS)))
+    };
+    futures_util::future::try_join_all((1..=large).map(|seed| put("large", seed))).await.unwrap();
+    futures_util::future::try_join_all((1..=SMALL).map(|seed| put("small", seed))).await.unwrap();
+    assert_eq!(one(client, "SELECT count(*) FROM pg_stats WHERE tablename ~ '^weirgate'").await, 0);
+    store
+}
+
+/// Looks for what is kept, and for what is not. In a small group what is found is what comparing with all finds.
+async fn both_groups_are_found(store: &Postgres, large: u64) {
+    for seed in 1..=20 {
+        let near = vector(seed * 7, DIMENSIONS);
+        assert_eq!(texts(store, "large", &near, 1).await, [format!("text of large {}", seed * 7)]);
+        let wanted = vector(large + seed, DIMENSIONS);
+        let mut right: Vec<u64> = (1..=SMALL).collect();
+        right.sort_by(|one, other| {
+            let [one, other] = [one, other].map(|seed| cosine(&wanted, &vector(*seed, DIMENSIONS)));
+            other.total_cmp(&one)
+        });
+        let right: Vec<String> = right.iter().take(8).map(|seed| format!("text of small {seed}")).collect();
+        assert_eq!(texts(store, "small", &wanted, 8).await, right);
+    }
+}
+
+/// How often indexes were searched whose names end so; the server counts a second late.
+async fn searches(client: &tokio_postgres::Client, of: &str) -> i64 {
+    let count = format!(
+        "SELECT coalesce(sum(idx_scan), 0)::bigint FROM pg_stat_user_indexes WHERE indexrelname ~ '_{of}$'"
+    );
+    one(client, &count).await
+}
+
+#[tokio::test]
+async fn a_group_is_searched_by_its_size_before_the_database_knows_anything_of_the_table() {
+    let server = Server::start(Of::Postgres);
+    let client = client(&server).await;
+    let large = 2_000;
+    let store = two_groups(&server, &client, large).await;
+    // The graph is not asked for a small group: it would go through the large one.
+    let near = vector(1, DIMENSIONS);
+    let small = async || {
+        assert_eq!(texts(&store, "small", &near, 8).await.len(), 8);
+        searches(&client, "grp").await
+    };
+    until(small, |searches| *searches > 0).await;
+    assert_eq!(searches(&client, "hnsw").await, 0);
+    both_groups_are_found(&store, large).await;
+    let before = searches(&client, "hnsw").await;
+    let large = async || {
+        texts(&store, "large", &near, 8).await;
+        searches(&client, "hnsw").await
+    };
+    until(large, |searches| *searches > before).await;
+    // Nor is a large one compared with, or all of the table.
+    let rows = "SELECT coalesce(max(seq_tup_read), 0)::bigint FROM pg_stat_user_tables";
+    assert_eq!(one(&client, rows).await, 0);
+    let rows = "SELECT (max(idx_tup_read) / max(idx_scan))::bigint FROM pg_stat_user_indexes \
+        WHERE indexrelname ~ '_grp$'";
+    assert!(one(&client, rows).await < 300);
+}
+
+#[tokio::test]
+async fn a_table_of_an_earlier_version_is_searched_by_its_graph_and_by_a_new_one_once_it_is_made() {
+    let server = Server::start(Of::Postgres);
+    let client = client(&server).await;
+    let large = 1_000;
+    drop(two_groups(&server, &client, large).await);
+    let table = table(&client).await;
+    let earlier = format!(
+        "DROP INDEX {table}_hnsw; CREATE INDEX {table}_hnsw ON {table} USING hnsw (vector vector_cosine_ops)"
+    );
+    client.batch_execute(&earlier).await.unwrap();
+    let searched = async |graph: &str| {
+        let before = searches(&client, graph).await;
+        // What is there is looked for when a connection is new.
+        let store = store(&server, "one", HOUR);
+        both_groups_are_found(&store, large).await;
+        let near = vector(1, DIMENSIONS);
+        until(
+            async || {
+                texts(&store, "large", &near, 8).await;
+                searches(&client, graph).await
+            },
+            |searches| *searches > before,
+        )
+        .await;
+    };
+    searched("hnsw").await;
+    // As docs/cache.md has it.
+    let new = format!(
+        "CREATE INDEX CONCURRENTLY {table}_half ON {table} \
+         USING hnsw ((vector::halfvec({DIMENSIONS})) halfvec_cosine_ops)"
+    );
+    client.batch_execute(&new).await.unwrap();
+    client.batch_execute(&format!("DROP INDEX {table}_hnsw")).await.unwrap();
+    searched("half").await;
 }
 
 #[tokio::test]
