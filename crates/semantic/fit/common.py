@@ -1,4 +1,4 @@
-"""Shared helpers: reading pairs, tokenising, embedding, and the cache protocol."""
+"""Shared helpers: reading pairs, embedding, and the cache protocol."""
 import gzip, json, os, numpy as np
 import onnxruntime as ort
 from tokenizers import BertWordPieceTokenizer
@@ -9,11 +9,17 @@ LAB = os.environ.get("FIT_FOLDER", f"{ROOT}/target/fit")
 PAIRS = os.environ.get("PAIRS", "question-pairs")
 MODEL = os.environ.get("MODEL", f"{ROOT}/.tools/models/all-minilm-l6-v2.onnx")
 VOCABULARY = f"{HERE}/../data/vocab.txt"
+HARD = {"hard-fit": f"{HERE}/hard-fit.jsonl", "hard": f"{ROOT}/tests/eval-cache/data/hard.jsonl"}
 MAX_TOKENS = 128
 
 
 def read_pairs(part):
     with gzip.open(f"{PAIRS}/{part}.jsonl.gz", "rt") as f:
+        return [json.loads(l) for l in f]
+
+
+def read_hard(name):
+    with open(HARD[name]) as f:
         return [json.loads(l) for l in f]
 
 

@@ -1,20 +1,19 @@
 """Pair features of the light verifier and the vetoes. Everything is symmetric in the two texts.
 
 Words: maximal runs of Unicode letters and digits, apostrophes allowed inside, lower-cased; a run of digits is
-cut from letters that touch it. Rarity of a token: BERT's vocabulary is ordered by frequency, so the logarithm
-of a token's place stands for its idf and no table is needed.
+cut from letters that touch it. The service reads texts in the same way: ../src/compare.
 """
-import json, math, os, re, numpy as np
-LEX = json.load(open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "lexicon.json")))
+import re
+from lexicon import LEX
 FUNCTION, NEGATIVE, CLASSES, MARKERS, ASKS = set(LEX["function"]), set(LEX["negative"]), LEX["classes"], set(LEX["markers"]), set(LEX["asks"])
 WORD = re.compile(r"\d+|[^\W\d_]+(?:['’][^\W\d_]+)*")
 DATE = re.compile(r"\d+(?:[-/.:]\d+)+")
+LANGUAGE = {l: set(ws) for l, ws in LEX["language"].items()}
 SYMBOLS, EXCHANGE = LEX["symbols"], set(LEX["exchange"])
 CODE = re.compile(r"[^\s\"“”]+")
 SUBSTITUTE = 0.96
 STRIP = "?!.,;:\"'“”‘’()[]{}<>¿¡«»`"
 
-def rarity(t): return math.log(t - 1995) / 10.3 if t > 1996 else 0.0
 def stem(w):
     if w.endswith("'s"): w = w[:-2]
     if len(w) > 6 and w.endswith("ing"): return w[:-3]
@@ -34,18 +33,17 @@ def is_code(t):
     if re.search(r"[a-z][A-Z]", core): return True
     return False
 
+def is_symbol(ch):
+    """An operator, or a letter or digit of another script than Latin."""
+    return ch in "+*/=<>^~|\\" or "\u2190" <= ch <= "\u22ff" or (ch.isalnum() and ch > "\u024f" and not "\u1e00" <= ch <= "\u1eff")
+
 class Text:
-    def __init__(self, text, ids, H):
-        self.text = text; self.ids = list(ids[1:-1])
-        H = np.asarray(H[1:-1], np.float32); self.H = H / np.maximum(np.linalg.norm(H, axis=1, keepdims=True), 1e-6)
-        self.r = np.array([rarity(i) for i in self.ids], np.float32); self.lex()
-    def lex(self):
-        text = self.text
+    def __init__(self, text):
         spaced = "".join(f" {SYMBOLS[ch]} " if ch in SYMBOLS else ch for ch in text)
         raw = [m.group() for m in WORD.finditer(spaced)]
         w = [x.lower().replace("’", "'") for x in raw]
         w = [x[:-2] if x.endswith("'s") and x not in FUNCTION and x not in NEGATIVE else x for x in w]; self.w = w; self.set = set(w)
-        n = {l: sum(x in set(ws) for x in w) for l, ws in LEX["language"].items()}
+        n = {l: sum(x in ws for x in w) for l, ws in LANGUAGE.items()}
         best = max(n.values()); self.lang = next(l for l in ("en", "de", "fr", "es") if n[l] == best) if best else "en"; self.sure = best > 0
         self.nlang = n
         self.c = [stem(x) for x in w if x not in FUNCTION]; self.cset = set(self.c)
@@ -65,7 +63,6 @@ class Text:
         self.num = sorted(nums); self.cls = set(cl)
         neg = NEGATIVE - ({"no"} if self.lang == "es" else set())
         self.neg = sum(x in neg or (self.lang == "es" and x in ("no", "ni")) or x.endswith("n't") for x in w)
-        if self.lang == "en" and any(x in ("non", "un") for x in w): pass
         self.caps = {x for i, x in enumerate(w) if i > 0 and raw[i][0].isupper() and x not in FUNCTION}
         self.code = {t.strip(STRIP) for t in CODE.findall(text) if is_code(t)}
         fr, to = set(LEX["from"][self.lang]), set(LEX["to"][self.lang]); self.role = {}
@@ -82,6 +79,7 @@ class Text:
                 if y in MARKERS: m = y; break
                 if y not in FUNCTION: break
             self.mark.setdefault(stem(x), "to" if m == "into" else m)
+        self.sym = [ch for ch in text if ch not in SYMBOLS and is_symbol(ch)]
         self.ask = next((x for x in w if x in ASKS), "")
 
 def dice(x, y): return 2 * len(x & y) / (len(x) + len(y)) if x or y else 1.0
@@ -141,6 +139,7 @@ def vetoes(A, B, cos=0.9):
     if (off_a and off_b) or ((off_a or off_b) and "de" not in (A.lang, B.lang)): v.append("name")
     if substituted(A, B) and cos < SUBSTITUTE: v.append("substitution")
     if A.code != B.code: v.append("code")
+    if A.sym != B.sym: v.append("symbol")
     if A.sure and B.sure and A.lang != B.lang and A.nlang[B.lang] < B.nlang[B.lang] and B.nlang[A.lang] < A.nlang[A.lang]: v.append("language")
     if exchanged(A, B) or any(B.role.get(x, r) != r for x, r in A.role.items()): v.append("direction")
     caps = {stem(x) for x in A.caps | B.caps}
@@ -150,23 +149,6 @@ def vetoes(A, B, cos=0.9):
 def pair(A, B, cos):
     f = [cos]
     def put(x, y): f.extend((min(x, y), max(x, y)))
-    S = A.H @ B.H.T if len(A.ids) and len(B.ids) else np.zeros((max(len(A.ids), 1), max(len(B.ids), 1)), np.float32)
-    ra = A.r if len(A.ids) else np.zeros(1, np.float32); rb = B.r if len(B.ids) else np.zeros(1, np.float32)
-    ma, mb = S.max(1), S.max(0); wa, wb = max(float(ra.sum()), 1e-3), max(float(rb.sum()), 1e-3)
-    put(ma.mean(), mb.mean()); put(ma.min(), mb.min())
-    put(float((ma * ra).sum()) / wa, float((mb * rb).sum()) / wb)
-    put(((1 - ma) * ra).max(), ((1 - mb) * rb).max())
-    put(((1 - ma) * ra).sum(), ((1 - mb) * rb).sum())
-    sa, sb = set(A.ids), set(B.ids)
-    ua = [i for i, t in enumerate(A.ids) if t not in sb]; ub = [i for i, t in enumerate(B.ids) if t not in sa]
-    put(len(ua), len(ub)); put(sum(ra[i] for i in ua), sum(rb[i] for i in ub))
-    put(max([ra[i] for i in ua], default=0), max([rb[i] for i in ub], default=0))
-    def left(u, m, r):
-        if not u: return 1.0, 1.0
-        w = r[u]; t = float(w.sum()); return float(m[u].min()), float((m[u] * w).sum()) / t if t > 0 else 1.0
-    for x, y in zip(left(ua, ma, ra), left(ub, mb, rb)): put(x, y)
-    sh = [t for t in A.ids if t in sb]; sh2 = [t for t in B.ids if t in sa]
-    f.append((sum(rarity(t) for t in sh) + sum(rarity(t) for t in sh2)) / 2); f.append(len(sa & sb) / max(len(sa | sb), 1))
     f.append(dice(A.set, B.set)); f.append(dice(A.bi, B.bi)); f.append(dice(A.tri, B.tri))
     s = shared_order(A, B, A.w, B.w); n = len(s); inv = sum(s[i][1] > s[j][1] for i in range(n) for j in range(i + 1, n))
     f.append(inv / max(n * (n - 1) / 2, 1)); f.append(inv)
@@ -175,5 +157,7 @@ def pair(A, B, cos):
     f.append(float(A.num == B.num)); f.append(float(A.cls == B.cls)); f.append(abs(A.neg - B.neg)); f.append(len((A.caps - B.set) | (B.caps - A.set))); f.append(len(A.caps | B.caps)); f.append(float(A.code == B.code))
     f.append(float(A.ask == B.ask)); f.append(float(A.w[:1] == B.w[:1])); f.append(float(A.w[-1:] == B.w[-1:]))
     put(len(A.w), len(B.w)); f.append(abs(len(A.w) - len(B.w)))
+    # How much there is that could differ and does not: pairs with other numbers, classes and so on are vetoed.
+    f.append(min(len(A.num), len(B.num))); f.append(min(len(A.cls), len(B.cls))); f.append(min(A.neg, B.neg)); f.append(len(A.role.keys() & B.role.keys()))
     return f
-NAMES = "cos mean- mean+ min- min+ wmean- wmean+ worst- worst+ short- short+ left_n- left_n+ left_r- left_r+ left_max- left_max+ left_min- left_min+ left_mean- left_mean+ shared_r jaccard dice_w dice_bi dice_tri inv_rate inv extra- extra+ dice_c same_c shared_c inv_bad num cls neg caps_off caps code ask first last len- len+ len_diff".split()
+NAMES = "cos dice_w dice_bi dice_tri inv_rate inv extra- extra+ dice_c same_c shared_c inv_bad num cls neg caps_off caps code ask first last len- len+ len_diff num_n cls_n neg_n role_n".split()

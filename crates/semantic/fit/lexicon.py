@@ -1,5 +1,4 @@
-"""Writes lexicon.json: the closed word classes that the features and the vetoes read."""
-import json, os
+"""The closed word classes that the features and the vetoes read; fit.py writes them into verifier.json."""
 W = str.split
 def classes():
     c = {}
@@ -28,4 +27,3 @@ LEX = {
  "exchange": W("to from than after before against about over von nach ins als à vers sobre después antes avant après vor"),
  "asks": W("how why what when where who which can is do should will would are does if wie warum was wann wo wer welche comment pourquoi quand où qui quel quelle cómo qué cuándo dónde quién cuál"),
 }
-json.dump(LEX, open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "lexicon.json"), "w"), ensure_ascii=False, indent=0)

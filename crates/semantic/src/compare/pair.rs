@@ -37,6 +37,11 @@ pub(crate) fn features(a: &Text, b: &Text, cos: f32) -> Vec<f32> {
     f.truth(a.words.last() == b.words.last());
     f.two(count(a.words.len()), count(b.words.len()));
     f.one(count(a.words.len().abs_diff(b.words.len())));
+    // How much there is that could differ and does not: pairs with other numbers, classes and so on are vetoed.
+    f.one(count(a.numbers.len().min(b.numbers.len())));
+    f.one(count(a.classes.len().min(b.classes.len())));
+    f.one(count(a.negations.min(b.negations)));
+    f.one(count(a.roles.keys().filter(|word| b.roles.contains_key(*word)).count()));
     f.0
 }
 

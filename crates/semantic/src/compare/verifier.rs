@@ -146,3 +146,42 @@ impl Verifier {
         cosine >= AGREEING && one.numbers == other.numbers && one.negations % 2 == other.negations % 2
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `fit/` makes of a pair; the trees were fitted on that.
+    #[derive(Deserialize)]
+    struct Made {
+        a: String,
+        b: String,
+        cosine: f32,
+        features: Vec<f32>,
+        vetoes: Vec<String>,
+    }
+
+    #[test]
+    fn makes_the_features_and_vetoes_that_were_fitted_on() {
+        let verifier = Verifier::fitted().unwrap();
+        let made: Vec<Made> = serde_json::from_str(include_str!("../../fit/made.json")).unwrap();
+        for Made { a, b, cosine, features, vetoes: expected } in made {
+            let (one, other) = (verifier.read(&a), verifier.read(&b));
+            let found = pair::features(&one, &other, cosine);
+            assert_eq!(found.len(), features.len());
+            let far = found.iter().zip(&features).position(|(x, y)| (x - y).abs() > 1e-5);
+            assert_eq!(
+                far.and_then(|i| verifier.data.features.get(i)),
+                None,
+                "{a} | {b}: {found:?} {features:?}"
+            );
+            let mut found: Vec<String> =
+                vetoes(&one, &other, cosine, |m| verifier.data.lexicon.exchange.contains(m))
+                    .iter()
+                    .map(|veto| format!("{veto:?}").to_lowercase())
+                    .collect();
+            found.sort();
+            assert_eq!(found, expected, "{a} | {b}");
+        }
+    }
+}
