@@ -41,6 +41,10 @@ pub struct Answers {
     /// The provider's name of the model; `None`: the one that the client names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// How long after a request the head of a plain answer is held, to say how the answer went, in milliseconds. After that it goes
+    /// out, and blanks for what comes, so that nobody takes the provider for silent.
+    #[serde(default)]
+    pub hold_ms: u64,
 }
 
 /// A text that no log shows.

@@ -290,7 +290,8 @@ impl Reader {
                 self.finished |= event.delta.is_some_and(|delta| is_some(delta.stop_reason));
                 if let Some(usage) = event.usage {
                     self.usage_block(usage);
-                    self.final_usage_seen = self.usage_seen;
+                    // What the message begins with is a place holder.
+                    self.final_usage_seen = self.usage_seen && tells_output(usage);
                 }
             }
             "message_stop" => self.complete = true,
@@ -319,6 +320,10 @@ impl Reader {
             self.reasoning.push_json(raw);
         }
     }
+}
+
+fn tells_output(usage: &RawValue) -> bool {
+    serde_json::from_str::<WireUsage>(usage.get()).is_ok_and(|usage| usage.tells_output())
 }
 
 fn is_some(raw: Option<&RawValue>) -> bool {

@@ -102,8 +102,8 @@ enum Tokens {
     Told(u64),
 }
 
-/// No answer has more tokens. What claims to would break every sum it entered.
-const PLAUSIBLE: f64 = 1e10;
+/// No answer has more tokens: the longest contexts hold ten million, and the largest lists of texts to embed twice as many.
+const PLAUSIBLE: f64 = 1e8;
 
 impl Tokens {
     fn get(self) -> Option<u64> {
@@ -276,6 +276,11 @@ impl WireUsage {
         take(&mut self.cache_creation_input_tokens, later.cache_creation_input_tokens);
         take(&mut self.cache_creation, later.cache_creation);
         take(&mut self.service_tier, later.service_tier);
+    }
+
+    /// Whether it says how much was generated.
+    pub(crate) fn tells_output(&self) -> bool {
+        [self.completion_tokens, self.output_tokens].iter().any(|figure| *figure != Tokens::Untold)
     }
 
     /// Whether there is any total.

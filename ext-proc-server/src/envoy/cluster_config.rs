@@ -64,7 +64,8 @@ pub(super) fn provider(config: &Config, paths: &Paths, cluster: &Cluster) -> Opt
     }
     if let Some(from) = cluster.adaptation.translates_from() {
         filters.push(translate(config, from, provider, model.unwrap_or_default()));
-        let answers = Answers { from, to: provider.dialect, model: cluster.model.clone() };
+        let hold_ms = u64::try_from(config.timeouts.silence.as_millis() / 2).unwrap_or(u64::MAX);
+        let answers = Answers { from, to: provider.dialect, model: cluster.model.clone(), hold_ms };
         let answers = ProviderSelect { answers: Some(answers), ..ProviderSelect::default() };
         filters.push(wasm_filter("provider-select", &name, &json!(answers), &paths.filters));
     }

@@ -15,8 +15,8 @@ const LOG_FLUSH: &str = "0.1s";
 const LOG_BUFFER: u32 = 64 << 10;
 /// What a connection may be upgraded to.
 const WEBSOCKET: &str = "websocket";
-/// Why an attempt broke off: its provider was silent for too long, reset the stream, or closed the connection.
-const BROKEN_OFF: [&str; 4] = ["UT", "SI", "UR", "UC"];
+/// Why an attempt broke off: its provider was silent for too long, reset the stream, closed the connection, or broke the protocol.
+const BROKEN_OFF: [&str; 5] = ["UT", "SI", "UR", "UC", "UPE"];
 
 /// The listener for clients.
 pub(super) fn listener(config: &Config, paths: &Paths, clusters: &[Cluster]) -> Value {

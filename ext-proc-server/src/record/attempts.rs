@@ -49,7 +49,13 @@ impl Attempts {
             return Some(log);
         }
         let sent = common.time_to_first_upstream_tx_byte.is_some();
-        let answered = common.time_to_first_upstream_rx_byte.is_some();
+        // Of an answer that a filter held there is no status.
+        let has_status = log
+            .response
+            .as_ref()
+            .and_then(|response| response.response_code)
+            .is_some_and(|code| code.value > 0);
+        let answered = has_status && common.time_to_first_upstream_rx_byte.is_some();
         if sent && !answered {
             if self.broken.len() >= KEPT {
                 self.broken.pop_front();
@@ -90,7 +96,10 @@ pub(super) fn duration(duration: &ProtoDuration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use envoy_types::pb::envoy::data::accesslog::v3::{AccessLogCommon, HttpRequestProperties};
+    use envoy_types::pb::envoy::data::accesslog::v3::{
+        AccessLogCommon, HttpRequestProperties, HttpResponseProperties,
+    };
+    use envoy_types::pb::google::protobuf::UInt32Value;
 
     fn entry(kind: AccessLogType, id: &str, answered: bool) -> HttpAccessLogEntry {
         let some = Some(ProtoDuration { seconds: 2, nanos: 0 });
@@ -104,6 +113,10 @@ mod tests {
                 ..AccessLogCommon::default()
             }),
             request: Some(HttpRequestProperties { request_id: id.to_owned(), ..Default::default() }),
+            response: Some(HttpResponseProperties {
+                response_code: answered.then_some(UInt32Value { value: 200 }),
+                ..Default::default()
+            }),
             ..HttpAccessLogEntry::default()
         }
     }

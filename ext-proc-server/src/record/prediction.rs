@@ -33,10 +33,13 @@ struct Lengths {
     seen: u64,
 }
 
+/// No model generates more for one request. A provider that says so must not make those of others look dear.
+const MOST: u64 = 1 << 20;
+
 impl Predictor {
     /// Learns from an answer that came to its end.
     pub(super) fn learn(&self, line: &Line) {
-        let tokens = line.usage.total_output();
+        let tokens = line.usage.total_output().min(MOST);
         if line.complete && line.error.is_empty() && tokens > 0 {
             self.learn_length(&line.whose.key, &line.model, tokens);
         }

@@ -1,12 +1,21 @@
 //! Translates a provider's answer to the client's dialect, where the service has translated the request.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::cell::Cell;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use weirgate_contract::filter_config::Answers;
 use weirgate_contract::handover::{RequestHead, Translated};
 use weirgate_contract::{filter_state, request_header, response_header};
-use weirgate_dialect::error::ClientError;
-use weirgate_dialect::translate::delivery::{ANSWER_BYTES, Begun, Delivery, Expected, Head, Part};
+use weirgate_dialect::error::{ClientError, ErrorKind};
+use weirgate_dialect::translate::delivery::{ANSWER_BYTES, Begun, Delivery, Expected, Head};
 use weirgate_filter_host::{Flow, Host};
+
+/// All that is collected of plain answers at a time, in bytes. A VM has 4 GiB, and what has no room ends all requests of its worker.
+const ALL_BYTES: usize = 1 << 30;
+
+thread_local! {
+    /// What is collected now.
+    static COLLECTED: Cell<usize> = const { Cell::new(0) };
+}
 
 /// The answer of one attempt.
 #[derive(Debug)]
@@ -16,6 +25,10 @@ pub(crate) struct Translation {
     delivery: Option<Delivery>,
     /// The answer's head has not gone out.
     holds_head: bool,
+    /// When it goes out at the latest.
+    hold_until: SystemTime,
+    /// What of it is collected, in bytes.
+    collected: usize,
 }
 
 impl Translation {
@@ -25,18 +38,28 @@ impl Translation {
         let Translated { include_usage, dropped, vectors } = serde_json::from_str(&said).ok()?;
         let head = host.property(&[filter_state::REQUEST]);
         let head: Option<RequestHead> = head.and_then(|json| serde_json::from_slice(&json).ok());
+        let stream = head.as_ref().map(|head| head.stream);
         let (id, asked) = head.map(|head| (head.id, head.model)).unwrap_or_default();
+        let now = SystemTime::now();
         let expected = Expected {
             from: answers.from,
             to: answers.to,
             include_usage,
-            created: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
+            created: now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
             id,
             served: answers.model.clone().unwrap_or(asked),
+            stream,
             vectors,
             limit: ANSWER_BYTES,
         };
-        Some(Self { expected: Some(expected), dropped, delivery: None, holds_head: false })
+        Some(Self {
+            expected: Some(expected),
+            dropped,
+            delivery: None,
+            holds_head: false,
+            hold_until: now.checked_add(Duration::from_millis(answers.hold_ms)).unwrap_or(now),
+            collected: 0,
+        })
     }
 
     /// Takes the head of the answer, and with it all if `end`.
@@ -49,7 +72,8 @@ impl Translation {
             Head { status, content_type: &content_type, content_encoding: &content_encoding, is_all: end };
         let Begun { delivery, change, unreadable } = Delivery::begin(expected, head);
         // An error says already that it is one, and need not wait for its body to be tried elsewhere.
-        self.holds_head = !end && status < 400 && unreadable.is_none() && delivery.is_whole();
+        let may_hold = !end && status < 400 && unreadable.is_none() && delivery.is_whole();
+        self.holds_head = may_hold && SystemTime::now() < self.hold_until;
         self.delivery = Some(delivery);
         warn(host, unreadable.as_ref());
         let Some(change) = change else { return Flow::Continue };
@@ -72,16 +96,62 @@ impl Translation {
             // The provider goes on with what nobody can read, and is paid for it until it is stopped.
             host.reset_response();
         }
-        let Part { bytes, broken } = delivery.part(&host.response_body(), end);
-        warn(host, broken.as_ref());
-        if let Some(error) = broken.filter(|_| self.holds_head) {
-            host.set_response_header(":status", Some(&error.status().to_string()));
+        let chunk = host.response_body();
+        let is_whole = delivery.is_whole();
+        let mut status = None;
+        if delivery.collects() && !collect(&mut self.collected, chunk.len()) {
+            let error = overloaded();
+            warn(host, Some(&error));
+            status = Some(error.status());
+            delivery.give_up(&error);
         }
-        if let Some(bytes) = bytes {
+        let part = delivery.part(&chunk, end);
+        if !delivery.collects() {
+            release(&mut self.collected);
+        }
+        warn(host, part.broken.as_ref());
+        if let Some(status) = status.or(part.status).filter(|_| self.holds_head) {
+            host.set_response_header(":status", Some(&status.to_string()));
+        }
+        // What is held is given again with the next part, if it is not taken out.
+        if self.holds_head && !end && SystemTime::now() >= self.hold_until {
+            self.holds_head = false;
+        }
+        let holds = self.holds_head && !end;
+        if let Some(mut bytes) = part.bytes {
+            if is_whole && !holds && !end {
+                bytes.push(b' ');
+            }
             host.set_response_body(&bytes);
         }
-        if self.holds_head && !end { Flow::Hold } else { Flow::Continue }
+        if holds { Flow::Hold } else { Flow::Continue }
     }
+}
+
+impl Drop for Translation {
+    fn drop(&mut self) {
+        release(&mut self.collected);
+    }
+}
+
+/// Takes note of bytes that are collected; false: there is no room for them.
+fn collect(own: &mut usize, bytes: usize) -> bool {
+    let all = COLLECTED.get().saturating_add(bytes);
+    if all > ALL_BYTES {
+        return false;
+    }
+    COLLECTED.set(all);
+    *own += bytes;
+    true
+}
+
+fn release(own: &mut usize) {
+    COLLECTED.set(COLLECTED.get().saturating_sub(std::mem::take(own)));
+}
+
+fn overloaded() -> ClientError {
+    let message = "the gateway has no room for more answers that are to be translated";
+    ClientError::new(ErrorKind::Unavailable, "answers_too_many", message).with_retry_after(1)
 }
 
 fn warn(host: &dyn Host, error: Option<&ClientError>) {
@@ -94,9 +164,10 @@ fn warn(host: &dyn Host, error: Option<&ClientError>) {
 mod tests {
     use crate::ProviderSelect;
     use weirgate_contract::request_header;
+    use weirgate_filter_host::Filter;
     use weirgate_filter_host::fake::{FakeHost, filter};
 
-    const CONFIG: &str = r#"{"answers": {"from": "openai", "to": "anthropic", "model": "claude-haiku-4-5"}}"#;
+    const CONFIG: &str = r#"{"answers": {"from": "openai", "to": "anthropic", "model": "claude-haiku-4-5", "hold_ms": 60000}}"#;
 
     fn answer(said: &str, status: &str, kind: &str, chunks: &[&[u8]]) -> (FakeHost, String) {
         let host = FakeHost::request("POST", "/v1/messages", &[(request_header::TRANSLATED, said)]);
@@ -150,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_whole_answer_of_the_clients_dialect_came_twice_in_several_chunks() {
-        const CONFIG: &str = r#"{"answers": {"from": "anthropic", "to": "invoke"}}"#;
+        const CONFIG: &str = r#"{"answers": {"from": "anthropic", "to": "invoke", "hold_ms": 60000}}"#;
         let sent: &[u8] = br#"{"type":"message","content":[{"type":"text","text":"Hi"}]}"#;
         let host = FakeHost::request("POST", "/model/m/invoke", &[(request_header::TRANSLATED, "{}")]);
         let mut filter: ProviderSelect = filter(CONFIG).unwrap();
@@ -158,6 +229,45 @@ mod tests {
         let headers = [(":status", "200"), ("content-type", "application/json")];
         let chunks: Vec<&[u8]> = sent.chunks(7).collect();
         assert_eq!(host.run_response(&mut filter, &headers, &chunks), sent);
+    }
+
+    #[test]
+    fn a_provider_that_takes_its_time_was_taken_for_silent() {
+        const CONFIG: &str = r#"{"answers": {"from": "openai", "to": "anthropic", "hold_ms": 0}}"#;
+        let host = FakeHost::request("POST", "/v1/messages", &[(request_header::TRANSLATED, "{}")]);
+        let mut filter: ProviderSelect = filter(CONFIG).unwrap();
+        host.run_request(&mut filter);
+        let headers = [(":status", "200"), ("content-type", "application/json")];
+        let sent = [b"\n".as_slice(), b"\n", br#"{"content":[],"stop_reason":"end_turn"}"#];
+        let body = String::from_utf8(host.run_response(&mut filter, &headers, &sent)).unwrap();
+        assert!(body.starts_with("  {") && body.contains("chat.completion"), "{body}");
+    }
+
+    #[test]
+    fn answers_that_have_no_room_together_are_refused_and_make_room_for_others() {
+        let mut held = Vec::new();
+        let chunk = vec![b' '; 31 << 20];
+        let status = || {
+            let host = FakeHost::request("POST", "/v1/messages", &[(request_header::TRANSLATED, "{}")]);
+            let mut filter: ProviderSelect = filter(CONFIG).unwrap();
+            host.run_request(&mut filter);
+            let head = [(":status", "200"), ("content-type", "application/json")];
+            host.response_headers
+                .borrow_mut()
+                .extend(head.map(|(name, value)| (name.to_owned(), value.to_owned())));
+            filter.on_response_headers(&host, false);
+            host.response_body.borrow_mut().clone_from(&chunk);
+            filter.on_response_body(&host, false);
+            let status = host.response_headers.borrow()[":status"].clone();
+            (filter, status)
+        };
+        for number in 0..35 {
+            let (filter, status) = status();
+            held.push(filter);
+            assert_eq!(status, if number < 33 { "200" } else { "503" }, "{number}");
+        }
+        held.truncate(32);
+        assert_eq!(status().1, "200");
     }
 
     #[test]

@@ -101,7 +101,10 @@ impl Answer {
         match std::mem::replace(&mut self.shape, Shape::Opaque) {
             // A last event without its blank line is read all the same: it was sent.
             Shape::Events { mut framer, .. } => {
-                self.reader.event(&framer.finish());
+                let rest = framer.finish();
+                if !rest.is_empty() {
+                    self.reader.event(&rest);
+                }
             }
             Shape::Json(collected) => self.reader.body(&collected),
             Shape::Opaque => {}
@@ -119,9 +122,9 @@ impl Answer {
                 (Usage::default(), CountSource::Reserved)
             }
             (reported, Some(prompt)) => (self.own_count(prompt, reported), CountSource::Counted),
-            (Some(usage), None) => (usage, CountSource::Provider),
+            (Some(usage), None) if usage != Usage::default() => (usage, CountSource::Provider),
             // A call that nobody here can count: what was reserved for it, which is nothing without a model.
-            (None, None) => {
+            (_, None) => {
                 let output = count(&self.reader.output, Counting::exact(Encoding::O200k));
                 (Usage { output, ..Usage::default() }, CountSource::Reserved)
             }
@@ -139,9 +142,13 @@ impl Answer {
     /// Whether this usage is the provider's last word on the whole answer. Nothing used for a chat is what stands there where a
     /// provider of another dialect has told nothing that could be read.
     fn is_told(&self, prompt: Option<&Prompt>, usage: &Usage) -> bool {
-        let is_empty = prompt.filter(|prompt| !prompt.is_text).is_some_and(|prompt| {
-            let has_output = self.reader.output.bytes() + self.reader.reasoning.bytes() > 0;
-            (prompt.tokens > 0 && usage.total_input() == 0) || (has_output && usage.total_output() == 0)
+        // A ranking may be billed by searches alone.
+        let is_nothing = *usage == Usage::default() && self.reader.searches() == 0;
+        let is_empty = prompt.map_or(is_nothing, |prompt| {
+            !prompt.is_text && {
+                let has_output = self.reader.output.bytes() + self.reader.reasoning.bytes() > 0;
+                (prompt.tokens > 0 && usage.total_input() == 0) || (has_output && usage.total_output() == 0)
+            }
         });
         self.reader.usage_is_final() && self.reader.is_complete() && !is_empty
     }

@@ -25,6 +25,8 @@ pub struct Expected {
     pub id: String,
     /// See [`AnswerOptions::served`].
     pub served: String,
+    /// Whether the client asks for a stream, if that is known. In its place it could not read a plain answer, nor the other way round.
+    pub stream: Option<bool>,
     /// The vectors that the client wants; `None` for a chat.
     pub vectors: Option<Wanted>,
     /// See [`AnswerOptions::limit`].
@@ -90,6 +92,8 @@ pub struct Part {
     pub bytes: Option<Vec<u8>>,
     /// Why the rest of the answer will not come.
     pub broken: Option<ClientError>,
+    /// The status that the answer should have had, as is known now.
+    pub status: Option<u16>,
 }
 
 impl Delivery {
@@ -100,23 +104,28 @@ impl Delivery {
         let is_event_stream = framing::is_stream(&kind);
         let status = head.status;
         let is_readable = is_event_stream || kind.contains("json");
-        if status >= 400 && !is_readable {
-            // An error page holds nothing to translate; provider-select puts an error in its place.
+        let encoding = head.content_encoding;
+        let plain = encoding.is_empty() || encoding.eq_ignore_ascii_case("identity");
+        if status >= 400 && !(is_readable && plain) {
+            // There is nothing to translate in an error page; provider-select puts an error in its place, by the content type.
             let delivery = Self { from, body: Body::AsItIs };
-            return Begun { delivery, change: None, unreadable: None };
+            let change = is_readable.then_some(Change { status: None, content_type: "text/plain" });
+            return Begun { delivery, change, unreadable: None };
         }
         if head.is_all {
             // There is no body that could be written; provider-select makes one of the status.
-            let change = Change { status: Some(502), content_type: "text/plain" };
+            let error = (status < 400).then(unreadable);
+            let change =
+                Change { status: error.as_ref().map(ClientError::status), content_type: "text/plain" };
             let delivery = Self { from, body: Body::AsItIs };
-            return Begun { delivery, change: Some(change), unreadable: Some(unreadable()) };
+            return Begun { delivery, change: Some(change), unreadable: error };
         }
-        let encoding = head.content_encoding;
-        let plain = encoding.is_empty() || encoding.eq_ignore_ascii_case("identity");
         if !plain || !is_readable {
             return Self::instead(from, unreadable());
         }
-        let Expected { to, include_usage, created, id, served, vectors, limit, .. } = expected;
+        let Expected {
+            to, include_usage, created, id, served, stream: expected_form, vectors, limit, ..
+        } = expected;
         if let Some(Wanted { texts, encoding }) = vectors {
             if is_event_stream {
                 return Self::instead(from, unreadable());
@@ -124,6 +133,9 @@ impl Delivery {
             let options = embeddings::AnswerOptions { status, encoding, texts, served, limit };
             let body = Body::Embeddings(embeddings::Answer::new(options));
             return Self::translated(from, body, "application/json");
+        }
+        if status < 400 && expected_form.is_some_and(|stream| stream != is_event_stream) {
+            return Self::instead(from, unreadable());
         }
         let model = String::new();
         let limit = if is_event_stream { limit.min(framing::EVENT_BYTES) } else { limit };
@@ -159,17 +171,28 @@ impl Delivery {
         }
     }
 
+    /// Whether what comes is kept until the answer is whole.
+    pub fn collects(&self) -> bool {
+        self.is_whole() && !matches!(self.body, Body::Instead(_))
+    }
+
     /// Whether the client has got the last it will get, though the provider may go on.
     pub fn is_broken(&self) -> bool {
         matches!(self.body, Body::Broken)
     }
 
+    /// Puts an error in the place of a whole answer.
+    pub fn give_up(&mut self, error: &ClientError) {
+        self.body = Body::Instead(error.body(self.from).into_bytes());
+    }
+
     /// Takes the next part of the body, and the last if `end`.
     pub fn part(&mut self, chunk: &[u8], end: bool) -> Part {
-        let whole = |bytes| Part { bytes: Some(bytes), broken: None };
+        let whole = |bytes| Part { bytes: Some(bytes), broken: None, status: None };
         let mut out = Vec::new();
+        let mut status = None;
         let result = match &mut self.body {
-            Body::AsItIs => return Part { bytes: None, broken: None },
+            Body::AsItIs => return Part { bytes: None, broken: None, status },
             Body::Broken => return whole(out),
             Body::Instead(error) => return whole(if end { std::mem::take(error) } else { out }),
             Body::Chat(answer) => {
@@ -177,11 +200,12 @@ impl Delivery {
                 if result.is_ok() && end {
                     result = answer.finish().map(|bytes| out.extend(bytes));
                 }
+                status = answer.failure();
                 result
             }
             Body::Embeddings(answer) => embed(answer, chunk, end, &mut out),
         };
-        let Err(error) = result else { return whole(out) };
+        let Err(error) = result else { return Part { status, ..whole(out) } };
         let error = ClientError::from(error);
         if !self.is_whole() {
             self.body = Body::Broken;
@@ -190,7 +214,7 @@ impl Delivery {
             let instead = error.body(self.from).into_bytes();
             (self.body, out) = if end { (Body::Broken, instead) } else { (Body::Instead(instead), out) };
         }
-        Part { bytes: Some(out), broken: Some(error) }
+        Part { bytes: Some(out), status: Some(error.status()), broken: Some(error) }
     }
 }
 
@@ -222,6 +246,7 @@ mod tests {
             created: 1,
             id: "1".to_owned(),
             served: "m".to_owned(),
+            stream: None,
             vectors: None,
             limit: 1 << 20,
         }
@@ -240,7 +265,7 @@ mod tests {
         let Begun { mut delivery, change, unreadable } =
             Delivery::begin(expected(), head(502, "text/html", ""));
         assert_eq!((change, unreadable), (None, None));
-        assert_eq!(delivery.part(b"<html>", true), Part { bytes: None, broken: None });
+        assert_eq!(delivery.part(b"<html>", true), Part { bytes: None, broken: None, status: None });
     }
 
     #[test]
@@ -262,6 +287,49 @@ mod tests {
             let change = Delivery::begin(expected(), head).change.unwrap();
             assert_eq!(change.status, Some(502));
         }
+    }
+
+    #[test]
+    fn the_status_of_an_error_that_cannot_be_read_was_lost() {
+        let bodiless = Head { is_all: true, ..head(429, "application/json", "") };
+        for head in [bodiless, head(429, "application/json", "gzip"), head(503, "text/event-stream", "br")] {
+            let Begun { change, unreadable, .. } = Delivery::begin(expected(), head);
+            assert_eq!(change, Some(Change { status: None, content_type: "text/plain" }));
+            assert_eq!(unreadable, None);
+        }
+    }
+
+    #[test]
+    fn a_client_got_the_form_that_it_could_not_read() {
+        for (stream, kind) in [(true, "application/json"), (false, "text/event-stream")] {
+            let expected = Expected { stream: Some(stream), ..expected() };
+            let begun = Delivery::begin(expected.clone(), head(200, kind, ""));
+            assert_eq!(begun.change.unwrap().status, Some(502));
+            assert_eq!(Delivery::begin(expected, head(429, kind, "")).change.unwrap().status, None);
+        }
+    }
+
+    #[test]
+    fn a_failure_in_a_whole_success_was_a_success() {
+        for (to, body, status) in [
+            (Dialect::OpenAi, r#"{"error":{"message":"it broke","code":"x"}}"#, 500),
+            (Dialect::Gemini, r#"{"error":{"message":"it broke","code":503}}"#, 503),
+            (Dialect::Cohere, r#"{"finish_reason":"ERROR","message":{"content":[]}}"#, 500),
+        ] {
+            let expected = Expected { from: Dialect::Anthropic, to, ..expected() };
+            let mut delivery = Delivery::begin(expected, head(200, "application/json", "")).delivery;
+            let part = delivery.part(body.as_bytes(), true);
+            assert_eq!((part.status, part.broken.is_some()), (Some(status), false), "{to}");
+            assert!(text(part).contains(r#""type":"error""#));
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_stream_that_has_not_begun_is_none() {
+        let expected = Expected { from: Dialect::Responses, to: Dialect::OpenAi, ..expected() };
+        let mut delivery = Delivery::begin(expected, head(200, "text/event-stream", "")).delivery;
+        let told = text(delivery.part(b"data: [DONE]\n\n", true));
+        assert!(told.contains("error"), "{told}");
     }
 
     #[test]

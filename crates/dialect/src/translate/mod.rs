@@ -253,6 +253,14 @@ impl Answer {
         }
     }
 
+    /// The status of the failure that the provider has told, where HTTP's may say that it is a success.
+    pub fn failure(&self) -> Option<u16> {
+        match &self.way {
+            Way::Translated(relay) => relay.failure(),
+            Way::Copied(_) => None,
+        }
+    }
+
     /// Takes the next bytes of the provider and gives the bytes for the client that they make.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use super::bedrock::{self, Said};
 use super::neutral::{Event, ReadAnswer, Sink, Text, WriteAnswer};
-use super::{AnswerOptions, Error, Kind};
+use super::{AnswerOptions, Error, Kind, failure};
 use crate::Dialect;
 use crate::error::{ClientError, ErrorKind};
 use crate::{event_stream, sse};
@@ -131,7 +131,11 @@ struct Progress {
     open: BTreeSet<u32>,
     /// One at least is at its end.
     stopped: bool,
+    /// A stream has begun; a plain answer always has.
+    is_started: bool,
     end: Option<End>,
+    /// The status of the failure that the provider tells.
+    failure: Option<u16>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,13 +181,22 @@ impl Progress {
         if self.end.is_some() {
             return;
         }
+        let is_end = matches!(event, Event::End);
+        if is_end && !self.is_started {
+            // An end of nothing is none.
+            return;
+        }
+        self.is_started = true;
         match event {
             Event::Stop { choice, .. } => {
                 self.open.remove(&choice);
                 self.stopped = true;
             }
             Event::End => self.end = Some(End::Complete),
-            Event::Failed { .. } => self.end = Some(End::Failed),
+            Event::Failed { status, .. } => {
+                self.end = Some(End::Failed);
+                self.failure = Some(failure::status(status));
+            }
             Event::Start { mut id, mut model, rest } => {
                 self.names.fill(&mut id, &mut model);
                 return writer.event(Event::Start { id, model, rest }, out);
@@ -207,11 +220,18 @@ impl Relay {
             Shape::Whole { body: Vec::new(), status: options.status, limit: options.limit }
         };
         let names = Names::new(client, options);
-        Self { reader, writer, client, shape, progress: Progress { names, ..Progress::default() } }
+        let is_started = matches!(shape, Shape::Whole { .. });
+        let progress = Progress { names, is_started, ..Progress::default() };
+        Self { reader, writer, client, shape, progress }
     }
 
     pub(super) fn is_complete(&self) -> bool {
         self.progress.end == Some(End::Complete)
+    }
+
+    /// The status of the failure that the provider has told, in whatever form.
+    pub(super) fn failure(&self) -> Option<u16> {
+        self.progress.failure
     }
 
     pub(super) fn content_type(&self) -> &'static str {

@@ -249,7 +249,7 @@ impl Reader {
 
     fn message_start(&mut self, message: Option<&RawValue>, to: &mut Sink<'_>) {
         let mut message = message.and_then(Object::open).unwrap_or_default();
-        self.counters.update(message.take("usage"));
+        self.counters.begin(message.take("usage"));
         if !std::mem::replace(&mut self.is_started, true) {
             let (id, model) = (text(message.take("id")), text(message.take("model")));
             to(Event::Start { id, model, rest: Object::default() });

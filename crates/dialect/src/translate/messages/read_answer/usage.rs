@@ -26,9 +26,20 @@ pub(super) struct Counters {
 }
 
 impl Counters {
+    /// Takes over what the block at the begin of a stream says. Its output is a place holder.
+    pub(super) fn begin(&mut self, block: Option<&RawValue>) {
+        let mut block = block.and_then(Object::open).unwrap_or_default();
+        block.remove(&["output_tokens"]);
+        self.take(block);
+    }
+
     /// Takes over what this block says; what it does not say stays.
     pub(super) fn update(&mut self, block: Option<&RawValue>) {
-        let block = block.and_then(Object::open).unwrap_or_default().into_fields();
+        self.take(block.and_then(Object::open).unwrap_or_default());
+    }
+
+    fn take(&mut self, block: Object<'_>) {
+        let block = block.into_fields();
         for (name, value) in block.into_iter().filter(|(_, value)| value.get() != "null") {
             let is_full = self.counters.len() >= MOST_COUNTERS;
             match self.counters.iter_mut().find(|(known, _)| *known == name) {
