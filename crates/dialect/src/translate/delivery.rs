@@ -201,7 +201,8 @@ impl Delivery {
                     result = answer.finish().map(|bytes| out.extend(bytes));
                 }
                 status = answer.failure();
-                result
+                // Nobody knows whether more will come.
+                result.and_then(|()| answer.fault().cloned().map_or(Ok(()), Err))
             }
             Body::Embeddings(answer) => embed(answer, chunk, end, &mut out),
         };
@@ -321,6 +322,19 @@ mod tests {
             let part = delivery.part(body.as_bytes(), true);
             assert_eq!((part.status, part.broken.is_some()), (Some(status), false), "{to}");
             assert!(text(part).contains(r#""type":"error""#));
+        }
+    }
+
+    #[test]
+    fn what_broke_behind_good_events_was_told_with_the_next_chunk_or_never() {
+        let good = b"data: {\"type\":\"message_start\",\"message\":{}}\n\n";
+        for (end, next) in [(false, b"".as_slice()), (true, b"")] {
+            let mut delivery = Delivery::begin(expected(), head(200, "text/event-stream", "")).delivery;
+            let part = delivery.part(&[good.as_slice(), b"data: {\n\n"].concat(), end);
+            assert!(part.broken.is_some());
+            let told = text(part);
+            assert!(told.contains("assistant") && told.contains("error"), "{told}");
+            assert_eq!(text(delivery.part(next, true)), "");
         }
     }
 

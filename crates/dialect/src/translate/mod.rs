@@ -261,6 +261,11 @@ impl Answer {
         }
     }
 
+    /// The fault that waits until what came before it has been handed out.
+    pub fn fault(&self) -> Option<&Error> {
+        self.failure.as_ref()
+    }
+
     /// Takes the next bytes of the provider and gives the bytes for the client that they make.
     ///
     /// # Errors
