@@ -113,11 +113,11 @@ impl Translation {
         if let Some(status) = status.or(part.status).filter(|_| self.holds_head) {
             host.set_response_header(":status", Some(&status.to_string()));
         }
-        // What is held is given again with the next part, if it is not taken out.
         if self.holds_head && !end && SystemTime::now() >= self.hold_until {
             self.holds_head = false;
         }
         let holds = self.holds_head && !end;
+        // What is held is given again with the next part, if it is not taken out.
         if let Some(mut bytes) = part.bytes {
             if is_whole && !holds && !end {
                 bytes.push(b' ');
