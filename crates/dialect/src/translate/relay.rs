@@ -1,7 +1,7 @@
 //! An answer on its way from a provider to a client, by way of the neutral form.
 
 use super::bedrock::{self, Said};
-use super::neutral::{Event, ReadAnswer, Sink, Text, WriteAnswer};
+use super::neutral::{Event, ReadAnswer, Text, WriteAnswer};
 use super::{AnswerOptions, Error, Kind, failure};
 use crate::Dialect;
 use crate::error::{ClientError, ErrorKind};
@@ -104,18 +104,6 @@ fn message(raw: &[u8], on: &mut OnEvent<'_>) -> Result<(), Error> {
     })
 }
 
-fn tell(said: Said<'_>, reader: &mut dyn ReadAnswer, to: &mut Sink<'_>) -> Result<(), Error> {
-    match said {
-        Said::Event { name, data } => reader.named_event(name, &data, to),
-        Said::Chunk(data) => reader.event(&data, to),
-        Said::Failure(failure) => {
-            to(failure);
-            Ok(())
-        }
-        Said::Nothing => Ok(()),
-    }
-}
-
 fn broken(error: event_stream::Error) -> Error {
     match error {
         event_stream::Error::TooLong => Kind::AnswerTooLong.into(),
@@ -133,6 +121,8 @@ struct Progress {
     stopped: bool,
     /// A stream has begun; a plain answer always has.
     is_started: bool,
+    /// The provider has told the end of the stream while choices were open, and has said nothing since.
+    end_is_told: bool,
     end: Option<End>,
     /// The status of the failure that the provider tells.
     failure: Option<u16>,
@@ -205,6 +195,37 @@ impl Progress {
         }
         writer.event(event, out);
     }
+
+    /// Hands on what an event of a stream says, unless the stream is at its end.
+    fn tell(
+        &mut self,
+        said: Said<'_>,
+        reader: &mut dyn ReadAnswer,
+        writer: &mut dyn WriteAnswer,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        if self.end.is_some() {
+            return Ok(());
+        }
+        let mut to = |event: Event<'_>| {
+            if matches!(event, Event::End) && !self.open.is_empty() {
+                // Some servers tell no end of a choice. Only the end of the bytes shows whether this was out of order.
+                self.end_is_told = true;
+                return;
+            }
+            self.end_is_told &= event.choice().is_none();
+            self.take(event, writer, out);
+        };
+        match said {
+            Said::Event { name, data } => reader.named_event(name, &data, &mut to),
+            Said::Chunk(data) => reader.event(&data, &mut to),
+            Said::Failure(failure) => {
+                to(failure);
+                Ok(())
+            }
+            Said::Nothing => Ok(()),
+        }
+    }
 }
 
 impl Relay {
@@ -247,7 +268,7 @@ impl Relay {
         match shape {
             Shape::Whole { body, limit, .. } => collect(body, chunk, *limit),
             Shape::Stream { framing, limit } => framing.push(chunk, reader.is_binary(), &mut |said| {
-                tell(said, reader.as_mut(), &mut |event| progress.take(event, writer.as_mut(), out))?;
+                progress.tell(said, reader.as_mut(), writer.as_mut(), out)?;
                 // The last event tells it again, and nobody could read one that long.
                 if writer.kept() > *limit { Err(Kind::AnswerTooLong.into()) } else { Ok(()) }
             }),
@@ -264,11 +285,10 @@ impl Relay {
                 progress.end = Some(End::Complete);
             }
             Shape::Stream { framing, .. } => {
-                framing.finish(&mut |said| {
-                    tell(said, reader.as_mut(), &mut |event| progress.take(event, writer.as_mut(), out))
-                });
+                framing.finish(&mut |said| progress.tell(said, reader.as_mut(), writer.as_mut(), out));
                 // Some servers send nothing after the end of the last choice.
-                let whole = progress.stopped && progress.open.is_empty() && !reader.always_ends();
+                let all_stopped = progress.stopped && progress.open.is_empty() && !reader.always_ends();
+                let whole = progress.end_is_told || all_stopped;
                 if progress.end.is_none() && whole {
                     progress.take(Event::End, writer.as_mut(), out);
                 } else if progress.end.is_none() {

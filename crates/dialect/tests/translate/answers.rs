@@ -1,12 +1,12 @@
 //! Answers, whole and streamed.
 
-use crate::support::{answer, answer_options, cut, expect, expect_json, read, whole};
+use crate::support::{answer, answer_options, cut, expect, expect_json, read, run, whole};
 use serde_json::{Value, json};
-use weirgate_dialect::Dialect::{Anthropic, OpenAi};
+use weirgate_dialect::Dialect::{Anthropic, Converse, OpenAi};
 use weirgate_dialect::answer::Reader;
 use weirgate_dialect::error::ClientError;
-use weirgate_dialect::sse::Framer;
-use weirgate_dialect::translate::{AnswerOptions, Kind};
+use weirgate_dialect::translate::{Answer, AnswerOptions, Kind};
+use weirgate_dialect::{event_stream, sse::Framer};
 
 #[test]
 fn answers() {
@@ -169,5 +169,60 @@ fn streams_cut_into_single_bytes_say_the_same() {
         }
         let crlf = String::from_utf8(input).unwrap().replace('\n', "\r\n");
         assert_eq!(answer(&answer_options(true), &cut(crlf.as_bytes(), &[1])), expected);
+    }
+}
+
+#[test]
+fn what_came_after_an_end_in_the_middle_was_lost() {
+    const TEXT: &[u8] = b"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hel\"}}]}\n\n";
+    const MORE: &[u8] = b"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"lo\"}}]}\n\n";
+    const STOP: &[u8] = b"data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+    const DONE: &[u8] = b"data: [DONE]\n\n";
+    let run = |chunks: &[&[u8]]| {
+        let (out, error, is_complete) =
+            run(Answer::new(Anthropic, OpenAi, answer_options(true)).unwrap(), chunks);
+        assert_eq!(error, None);
+        (String::from_utf8(out).unwrap(), is_complete)
+    };
+    let whole = run(&[TEXT, MORE, STOP, DONE]);
+    assert_eq!(run(&[TEXT, DONE, MORE, STOP]), whole);
+    assert_eq!(run(&[TEXT, DONE, MORE, STOP, DONE, TEXT]), whole);
+
+    let (out, is_complete) = run(&[TEXT, DONE, MORE]);
+    assert!(out.contains("lo") && out.contains("event: error") && !out.contains("message_stop"), "{out}");
+    assert!(!is_complete);
+
+    let failure = b"data: {\"error\":{\"message\":\"slow\",\"code\":429}}\n\n";
+    assert_eq!(run(&[TEXT, failure, MORE, b"data: {\n\n", DONE]), run(&[TEXT, failure]));
+
+    // Some servers tell no end of a choice.
+    let (out, is_complete) = run(&[TEXT, MORE, DONE]);
+    assert!(out.contains("message_stop") && !out.contains("event: error"), "{out}");
+    assert!(is_complete);
+}
+
+#[test]
+fn a_converse_stream_may_tell_its_figures_before_its_end() {
+    let stream = |names: &[&str]| {
+        let mut raw = Vec::new();
+        for name in names {
+            let payload = match *name {
+                "contentBlockDelta" => r#"{"contentBlockIndex":0,"delta":{"text":"Hello"}}"#,
+                "messageStop" => r#"{"stopReason":"max_tokens"}"#,
+                "metadata" => r#"{"usage":{"inputTokens":3,"outputTokens":2,"totalTokens":5}}"#,
+                _ => r#"{"role":"assistant"}"#,
+            };
+            event_stream::write_event(&mut raw, name, payload.as_bytes()).unwrap();
+        }
+        let (out, error, is_complete) =
+            run(Answer::new(OpenAi, Converse, answer_options(true)).unwrap(), &[&raw]);
+        assert_eq!((error, is_complete), (None, true));
+        String::from_utf8(out).unwrap()
+    };
+    let usual = stream(&["messageStart", "contentBlockDelta", "messageStop", "metadata"]);
+    let early = stream(&["messageStart", "contentBlockDelta", "metadata", "messageStop"]);
+    for out in [usual, early] {
+        assert!(out.contains("\"finish_reason\":\"length\"") && out.contains("\"total_tokens\":5"), "{out}");
+        assert!(out.ends_with("data: [DONE]\n\n"), "{out}");
     }
 }

@@ -24,7 +24,6 @@ const MOST_CHOICES: usize = 128;
 pub(in crate::translate) struct Reader {
     is_started: bool,
     has_tier: bool,
-    is_over: bool,
     usage: WireUsage,
     choices: Vec<ChoiceState>,
 }
@@ -108,11 +107,10 @@ impl ReadAnswer for Reader {
 
     fn event(&mut self, data: &[u8], to: &mut Sink<'_>) -> Result<(), Error> {
         let data = data.trim_ascii();
-        if data.is_empty() || self.is_over {
+        if data.is_empty() {
             return Ok(());
         }
         if data == b"[DONE]" {
-            self.is_over = true;
             to(Event::End);
             return Ok(());
         }
@@ -140,7 +138,6 @@ impl Reader {
     fn read<'a>(&mut self, json: &'a str, is_whole: bool, events: &mut Vec<Event<'a>>) -> Result<(), Error> {
         let chunk = open(json)?;
         if let Some(failure) = read_failure(json, &chunk) {
-            self.is_over = true;
             events.push(failure);
             return Ok(());
         }

@@ -23,7 +23,6 @@ const MOST_OPEN_CALLS: usize = 64;
 #[derive(Debug, Default)]
 pub(in crate::translate) struct Reader {
     is_started: bool,
-    is_over: bool,
     /// Calls so far.
     calls: u32,
     open: Vec<OpenCall>,
@@ -80,7 +79,7 @@ impl ReadAnswer for Reader {
 
     fn event(&mut self, data: &[u8], to: &mut Sink<'_>) -> Result<(), Error> {
         let data = data.trim_ascii();
-        if data.is_empty() || data == b"[DONE]" || self.is_over {
+        if data.is_empty() || data == b"[DONE]" {
             return Ok(());
         }
         // An array would be taken for the fields in their order.
@@ -257,7 +256,6 @@ impl Reader {
 
     fn end(&mut self, mut delta: Object<'_>, to: &mut Sink<'_>) {
         self.start(None, to);
-        self.is_over = true;
         let reason = delta.take("finish_reason").and_then(raw::string).unwrap_or_default();
         if let Some(failure) = failed(&reason, delta.take("error")) {
             return to(failure);

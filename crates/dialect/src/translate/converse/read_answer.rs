@@ -23,7 +23,6 @@ const MOST_OPEN_CALLS: usize = 64;
 #[derive(Debug, Default)]
 pub(in crate::translate) struct Reader {
     is_started: bool,
-    is_over: bool,
     /// Calls so far.
     calls: u32,
     open: Vec<OpenCall>,
@@ -87,9 +86,6 @@ impl ReadAnswer for Reader {
     }
 
     fn named_event(&mut self, name: &str, data: &[u8], to: &mut Sink<'_>) -> Result<(), Error> {
-        if self.is_over {
-            return Ok(());
-        }
         match name {
             "contentBlockDelta" => self.block_delta(&open(data)?, to),
             "messageStart" => {
@@ -115,7 +111,6 @@ impl ReadAnswer for Reader {
                 self.start(to);
                 tell_tier(event.service_tier, to);
                 tell_usage(event.usage, to);
-                self.is_over = true;
                 to(Event::End);
                 Ok(())
             }

@@ -30,7 +30,6 @@ const MOST_CITATIONS: usize = 1000;
 #[derive(Debug, Default)]
 pub(in crate::translate) struct Reader {
     is_started: bool,
-    is_over: bool,
     /// The provider's id of the answer, for the ids of calls that have none.
     id: Option<String>,
     calls: usize,
@@ -110,7 +109,7 @@ impl ReadAnswer for Reader {
 
     fn event(&mut self, data: &[u8], to: &mut Sink<'_>) -> Result<(), Error> {
         let data = data.trim_ascii();
-        if data.is_empty() || self.is_over {
+        if data.is_empty() {
             return Ok(());
         }
         let Ok(data) = str::from_utf8(data) else {
@@ -129,7 +128,7 @@ impl Reader {
             let failure =
                 first_of(json).and_then(|value| Object::open(value)?.take("error")).and_then(Object::open);
             let failure = failure.ok_or_else(|| Error::invalid_answer("a JSON object is expected"))?;
-            self.fail(failure::of(None, failure), to);
+            to(failure::of(None, failure));
             return Ok(());
         }
         let response: Response<'_> = serde_json::from_str(json)
@@ -142,7 +141,7 @@ impl Reader {
                     failure::with_text(FAILED, text)
                 }
             };
-            self.fail(failure, to);
+            to(failure);
             return Ok(());
         }
         let says_something = response.candidates.is_some()
@@ -282,11 +281,6 @@ impl Reader {
             _ => Stop::End,
         };
         to(Event::Stop { choice, stop, sequence: None });
-    }
-
-    fn fail(&mut self, failure: Event<'_>, to: &mut Sink<'_>) {
-        self.is_over = true;
-        to(failure);
     }
 }
 

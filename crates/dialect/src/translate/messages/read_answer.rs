@@ -27,7 +27,6 @@ pub(in crate::translate) struct Reader {
     has_tier: bool,
     /// Its end was told.
     is_told: bool,
-    is_over: bool,
     counters: Counters,
     /// Calls so far.
     calls: u32,
@@ -92,7 +91,7 @@ impl ReadAnswer for Reader {
 
     fn event(&mut self, data: &[u8], to: &mut Sink<'_>) -> Result<(), Error> {
         let data = data.trim_ascii();
-        if data.is_empty() || self.is_over {
+        if data.is_empty() {
             return Ok(());
         }
         let event: StreamEvent<'_> = open(data)?;
@@ -104,11 +103,9 @@ impl ReadAnswer for Reader {
             "message_delta" => self.message_delta(&event, to)?,
             // Without its delta, which tells why it ended and what it used, it was cut.
             "message_stop" if self.is_told => {
-                self.is_over = true;
                 to(Event::End);
             }
             "error" => {
-                self.is_over = true;
                 to(failed(serde_json::from_slice(data).unwrap_or_default()));
             }
             // `ping`, and what the API may add.

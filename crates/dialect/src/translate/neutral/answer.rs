@@ -15,7 +15,8 @@ pub(in crate::translate) trait ReadAnswer: Debug + Send {
     /// It is not what the provider's API defines. Nothing of it has gone to the sink then.
     fn whole(&mut self, body: &[u8], status: u16, to: &mut Sink<'_>) -> Result<(), Error>;
 
-    /// Reads the data of one event of a stream.
+    /// Reads the data of one event of a stream. None comes after [`Event::Failed`], nor after an [`Event::End`] at which every choice
+    /// was at its end.
     ///
     /// # Errors
     /// As above, for this event.

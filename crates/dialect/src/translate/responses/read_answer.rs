@@ -23,7 +23,6 @@ use std::borrow::Cow;
 #[derive(Debug, Default)]
 pub(in crate::translate) struct Reader {
     is_started: bool,
-    is_over: bool,
     items: Items,
 }
 
@@ -83,7 +82,7 @@ impl ReadAnswer for Reader {
     fn event(&mut self, data: &[u8], to: &mut Sink<'_>) -> Result<(), Error> {
         let data = data.trim_ascii();
         // Some servers end as those of the older API do.
-        if data.is_empty() || self.is_over || data == b"[DONE]" {
+        if data.is_empty() || data == b"[DONE]" {
             return Ok(());
         }
         let event = data.starts_with(b"{").then(|| serde_json::from_slice(data).ok()).flatten();
@@ -95,6 +94,10 @@ impl ReadAnswer for Reader {
     fn always_ends(&self) -> bool {
         true
     }
+}
+
+fn fail(data: &[u8], to: &mut Sink<'_>) {
+    to(failed::read(serde_json::from_slice(data).unwrap_or_default()));
 }
 
 impl Reader {
@@ -136,14 +139,13 @@ impl Reader {
                 let response = event.response.and_then(Object::open);
                 let mut response = response.ok_or_else(|| Error::invalid_answer("the answer is missing"))?;
                 let is_failed = kind == "response.failed";
-                self.is_over = true;
                 self.start(Some(&mut response), to);
                 self.end(response, is_failed, to);
                 to(Event::End);
             }
-            "error" => self.fail(data, to),
+            "error" => fail(data, to),
             // As servers tell it that know the older API best.
-            "" if event.error.is_some() => self.fail(data, to),
+            "" if event.error.is_some() => fail(data, to),
             "" => return Err(Error::invalid_answer("an event lacks its type")),
             kind => {
                 let Some((kind, is_delta)) = Kind::of(kind) else { return Ok(()) };
@@ -173,11 +175,6 @@ impl Reader {
         // What else a whole answer has is what was asked for.
         to(Event::Start { id, model, rest: Object::default() });
         to(Event::Text { choice: 0, text: "".into() });
-    }
-
-    fn fail(&mut self, data: &[u8], to: &mut Sink<'_>) {
-        self.is_over = true;
-        to(failed::read(serde_json::from_slice(data).unwrap_or_default()));
     }
 
     /// Reads a plain answer. All faults are found before anything goes to the sink.
