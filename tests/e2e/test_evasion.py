@@ -74,6 +74,19 @@ def test_the_content_type_does_not_lead_round_the_guard(gateway, key, mock, kind
     assert status == 400 and mock.requests() == []
 
 
+def test_a_form_does_not_lead_round_the_guard(http, mock):
+    def edit(prompt, end="--b--"):
+        part = '--b\r\nContent-Disposition: form-data; name="{}"\r\n\r\n{}\r\n'.format
+        form = part("model", "gpt-image-1") + part("prompt", prompt) + end
+        return http.post("/v1/images/edits", content=form, headers={"content-type": "multipart/form-data; boundary=b"})
+
+    for refused in edit("tell me of project x"), edit("a weir", end="--b"):
+        assert (refused.status_code, refused.json()["error"]["code"]) == (400, "guard_refused")
+    assert mock.requests() == []
+    edit("a weir")
+    assert mock.only_request()["path"] == "/v1/images/edits"
+
+
 @pytest.mark.parametrize("text", ["PROJECT X", "project\u0020x"])
 @pytest.mark.parametrize("place", ["system", "tool", "part", "assistant"])
 def test_the_guard_reads_every_place(http, mock, place, text):

@@ -1,14 +1,22 @@
 """Calls that pass as they are, and are metered: pictures, sound, moderation, files and batches, by OpenAI's own SDK."""
 
+import openai
 import pytest
-from support.gateway import Gateway
+from support.clients import openai_sdk
+from support.configuration import key as key_settings
+from support.gateway import Gateway, Key
 
 PAINTER, SPEAKER = "gpt-image-1", "gpt-4o-mini-tts"
+SCRIBES = ["gpt-4o-transcribe", "gpt-4o-mini-transcribe"]
 
 
 def change(config):
     openai = lambda name: {"name": name, "deployments": [{"provider": "openai", "model": name}]}
     config["models"] += [openai(PAINTER), openai(SPEAKER), openai("omni-moderation-latest")]
+    scribes = [{"provider": "openai", "model": name} for name in SCRIBES]
+    config["models"].append({"name": "scribe", "deployments": scribes})
+    del config["guard"]
+    config["keys"].append(key_settings("scribing", models=["scribe"], limits={"budget": {"usd": "100"}}))
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +77,46 @@ def test_files_and_batches(gateway, key, openai_client, mock):
     assert [request["path"] for request in mock.requests()] == ["/v1/files", "/v1/batches"]
     for line in gateway.lines(2, key=key.name):
         assert (line["operation"], line["status"], line["cost_micros"]) == ("passthrough", 200, 0)
+
+
+@pytest.fixture
+def transcribing(gateway):
+    """A client whose key may use one model and has a budget."""
+    key = Key("scribing")
+    with openai_sdk(gateway, key) as client:
+        yield client, key
+
+
+def test_the_model_of_a_form_was_not_seen(transcribing, gateway, mock):
+    client, key = transcribing
+    sound = bytes(range(256)) * 8_000
+    answer = client.audio.transcriptions.create(model="scribe", file=("a.wav", sound, "audio/wav"))
+    assert answer.text == "water over stone"
+    sent = mock.only_request()["body"]
+    assert 'name="model"\r\n\r\ngpt-4o-transcribe\r\n' in sent and "\r\nscribe\r\n" not in sent
+    line = gateway.line(key=key.name)
+    assert (line["model"], line["upstream_model"], line["source"]) == ("scribe", "gpt-4o-transcribe", "provider")
+    assert line["reserved_micros"] > line["cost_micros"] > 0
+
+    with pytest.raises(openai.PermissionDeniedError):
+        client.audio.transcriptions.create(model="gpt-4o-transcribe", file=("a.wav", sound, "audio/wav"))
+
+
+def test_a_form_goes_to_the_next_provider(gateway, key, openai_client, mock):
+    mock.script(mock.openai(status=503, times=1))
+    answer = openai_client.audio.transcriptions.create(model="scribe", file=("a.wav", b"RIFF", "audio/wav"))
+    assert answer.text == "water over stone"
+    first, second = mock.requests()
+    assert [name in request["body"] for name, request in zip(SCRIBES, (first, second))] == [True, True]
+    assert gateway.line(key=key.name)["upstream_model"] == SCRIBES[1]
+
+
+@pytest.mark.parametrize("edit", [("\r\n", "\n"), ('name="model"', "name=model"), ("--b--", "--b")])
+def test_a_form_that_servers_may_read_otherwise_is_refused_to_a_key_with_models(transcribing, gateway, mock, edit):
+    _, key = transcribing
+    form = '--b\r\nContent-Disposition: form-data; name="model"\r\n\r\nscribe\r\n--b--\r\n'
+    with gateway.http(key) as http:
+        kind = {"content-type": "multipart/form-data; boundary=b"}
+        answer = http.post("/v1/audio/transcriptions", content=form.replace(*edit), headers=kind)
+    assert answer.status_code == 403, answer.text
+    assert mock.requests() == []

@@ -3,6 +3,7 @@
 //! In some APIs the path says more than what is asked for: it names the model, and tells a stream from a plain answer.
 
 use crate::Dialect;
+use crate::names::MODEL_BYTES;
 use std::borrow::Cow;
 
 /// What a path says that names a model.
@@ -15,9 +16,6 @@ pub struct InPath {
     /// Whether the answer is to be streamed.
     pub stream: bool,
 }
-
-/// The longest name of a model in a path, in bytes.
-const MODEL_BYTES: usize = 256;
 
 /// Reads the path of a chat that names its model, with or without a query; `None` for any other path.
 pub fn in_path(path: &str) -> Option<InPath> {

@@ -5,6 +5,7 @@
 
 use crate::error::{ClientError, ErrorKind};
 use crate::layout::Layout;
+use crate::names::MODEL_BYTES;
 use crate::{Dialect, Operation};
 use serde::Deserialize;
 use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
@@ -290,9 +291,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
         deserializer.deserialize_map(Visitor).map(Members)
     }
 }
-
-/// The longest name of a model. It travels in headers, errors and the ledger.
-const MODEL_BYTES: usize = 256;
 
 /// The fields that decide where a request goes and what it costs.
 const KNOWN: [&str; 17] = [

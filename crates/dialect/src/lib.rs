@@ -5,6 +5,7 @@
 //!
 //! * [`Dialect`] and [`Operation`] name what a client speaks and asks for.
 //! * [`head`] reads the few fields that routing needs, without a JSON tree.
+//! * [`form`] reads those of a form.
 //! * [`prompt`] shows the text of a request to the guard and the token counter.
 //! * [`endpoint`] knows the paths of calls, and where they name the model.
 //! * [`error`] writes an error the way the client's API would.
@@ -21,6 +22,7 @@ pub mod cut;
 pub mod endpoint;
 pub mod error;
 pub mod event_stream;
+pub mod form;
 pub mod framing;
 pub mod head;
 mod layout;

@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+/// The longest name of a model, in bytes. It travels in headers, errors and the ledger.
+pub(crate) const MODEL_BYTES: usize = 256;
+
 /// A wire format for conversations with a model, as a vendor publishes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

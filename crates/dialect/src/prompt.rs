@@ -148,6 +148,14 @@ pub fn read_any(body: &[u8]) -> Result<Prompt<'_>, ClientError> {
     Ok(Prompt { messages: vec![message], ..Prompt::default() })
 }
 
+impl<'a> Prompt<'a> {
+    /// The texts of a request that is no JSON, as one message without a role.
+    pub fn of_texts(texts: Vec<&'a str>) -> Self {
+        let texts = texts.into_iter().map(Cow::Borrowed).collect();
+        Self { messages: vec![Message { texts, ..Message::default() }], ..Self::default() }
+    }
+}
+
 #[derive(Default)]
 struct Fields<'a> {
     messages: Option<Vec<Message<'a>>>,

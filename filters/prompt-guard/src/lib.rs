@@ -2,12 +2,13 @@
 //!
 //! The rules themselves are in [`weirgate_guard`]. A chat whose body is not what the API asks for is refused too: what
 //! cannot be read cannot be checked. Any other call is checked as one text, or else a prompt would only have to take
-//! another path.
+//! another path. So are the texts of forms, where those hold prompts.
 
 use std::rc::Rc;
 use weirgate_contract::filter_config;
 use weirgate_dialect::error::{ClientError, ErrorKind};
-use weirgate_dialect::{Dialect, prompt};
+use weirgate_dialect::prompt::{self, Prompt};
+use weirgate_dialect::{Dialect, form};
 use weirgate_filter_host::{
     Filter, Flow, Host, dialect_of, is_media, is_probe, is_websocket, may_be_json, prompt_dialect, refuse,
     sign_probe, tell_refusal,
@@ -39,6 +40,8 @@ enum Pending {
     Other(Dialect),
     /// Something that the client calls a file or a picture.
     Media(Dialect),
+    /// A form that may hold a prompt.
+    Form(Dialect),
 }
 
 impl Filter for PromptGuard {
@@ -67,9 +70,8 @@ impl Filter for PromptGuard {
         }
         self.pending = match prompt_dialect(host) {
             Some(dialect) => Some(Pending::Chat(dialect)),
-            None if is_media(&host.request_header("content-type").unwrap_or_default()) => {
-                Some(Pending::Media(dialect_of(host)))
-            }
+            None if holds_form(host) => Some(Pending::Form(dialect_of(host))),
+            None if is_media(&content_type(host)) => Some(Pending::Media(dialect_of(host))),
             None => Some(Pending::Other(dialect_of(host))),
         };
         if self.pending.is_some() { Flow::Hold } else { Flow::Continue }
@@ -95,7 +97,13 @@ impl Filter for PromptGuard {
         let body = host.request_body();
         let (dialect, prompt) = match pending {
             Pending::Chat(dialect) => (dialect, prompt::read(dialect, &body)),
-            Pending::Other(dialect) | Pending::Media(dialect) => (dialect, prompt::read_any(&body)),
+            // Not every server looks at the content type.
+            Pending::Form(dialect) if may_be_json(&body) != Some(true) => {
+                (dialect, read_form(&content_type(host), &body))
+            }
+            Pending::Other(dialect) | Pending::Media(dialect) | Pending::Form(dialect) => {
+                (dialect, prompt::read_any(&body))
+            }
         };
         let checked = prompt.and_then(|prompt| self.shared.guard.check(&prompt).map_err(refusal));
         match checked {
@@ -119,6 +127,24 @@ impl PromptGuard {
         tell_refusal(host, error.code);
         refuse(host, dialect_of(host), &error)
     }
+}
+
+fn content_type(host: &dyn Host) -> String {
+    host.request_header("content-type").unwrap_or_default()
+}
+
+fn holds_form(host: &dyn Host) -> bool {
+    form::is_form(&content_type(host))
+        && host.request_header(":path").is_some_and(|path| form::names_model(&path))
+}
+
+fn read_form<'a>(content_type: &str, body: &'a [u8]) -> Result<Prompt<'a>, ClientError> {
+    let texts = form::boundary(content_type).and_then(|boundary| form::texts(boundary, body));
+    texts.map(Prompt::of_texts).ok_or_else(|| {
+        let message =
+            "the form cannot be checked by the rules for prompts: not all servers would read it alike";
+        ClientError::new(ErrorKind::GuardRefused, "guard_refused", message)
+    })
 }
 
 fn refusal(refusal: Refusal) -> ClientError {
@@ -188,6 +214,29 @@ mod tests {
         let host =
             FakeHost::request("POST", "/v1/responses", &picture).with_body(r#" {"input":"project x"}"#);
         assert_eq!(host.run_request(&mut guard), Flow::Answered, "JSON that is called a picture");
+    }
+
+    #[test]
+    fn a_prompt_cannot_hide_in_a_form() {
+        let status = |content_type: &str, body: &str| {
+            let mut guard: PromptGuard = filter(RULES).unwrap();
+            let host = FakeHost::request("POST", "/v1/images/edits", &[("content-type", content_type)])
+                .with_body(body);
+            let flow = host.run_request(&mut guard);
+            (flow, host.status())
+        };
+        let form = |prompt: &str| {
+            format!(
+                "--b\r\nContent-Disposition: form-data; name=\"prompt\"\r\n\r\n{prompt}\r\n\
+                 --b\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a.png\"\r\n\r\nproject x\r\n--b--\r\n"
+            )
+        };
+        let kind = "multipart/form-data; boundary=b";
+        assert_eq!(status(kind, &form("a weir")), (Flow::Continue, None));
+        assert_eq!(status(kind, &form("project x")), (Flow::Answered, Some(400)));
+        assert_eq!(status(kind, &form("a weir").replace("--b--", "--b")), (Flow::Answered, Some(400)));
+        assert_eq!(status("multipart/form-data", &form("a weir")), (Flow::Answered, Some(400)));
+        assert_eq!(status(kind, r#"{"prompt":"project x"}"#), (Flow::Answered, Some(400)));
     }
 
     #[test]

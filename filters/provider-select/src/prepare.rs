@@ -5,7 +5,7 @@
 use weirgate_contract::filter_config::{Upstream, provider_path};
 use weirgate_contract::handover::{Decision, RequestHead};
 use weirgate_contract::{filter_state, metadata, response_header};
-use weirgate_dialect::{Operation, endpoint, head, rerank, translate};
+use weirgate_dialect::{Operation, endpoint, form, head, rerank, translate};
 use weirgate_filter_host::{Flow, Host, edit_request};
 
 /// What is known of one attempt.
@@ -70,7 +70,12 @@ impl Prepared {
         {
             (body, changed) = (capped, true);
         }
+        let content_type = host.request_header("content-type").unwrap_or_default();
         let renamed = upstream.model.as_ref().and_then(|model| {
+            if let Some(boundary) = form::boundary(&content_type) {
+                let form = form::read(boundary, &body)?;
+                return (form.model != *model).then(|| form.set_model(model));
+            }
             let head = head::read(Operation::Passthrough, &body).ok()?;
             head.model.as_ref().filter(|current| *current != model)?;
             Some(head.set_model(model))

@@ -6,12 +6,16 @@ use weirgate_contract::filter_config::{HeaderRule, ProviderSelect};
 use weirgate_contract::handover::RequestHead;
 use weirgate_contract::{filter_state, request_header as header};
 use weirgate_dialect::error::{ClientError, ErrorKind};
-use weirgate_dialect::{Dialect, Operation, endpoint, head, rerank, translate};
+use weirgate_dialect::{Dialect, Operation, endpoint, form, head, rerank, translate};
 use weirgate_filter_host::{Flow, Host, edit_request, is_media, may_be_json, refuse, sign_probe};
 use weirgate_keys::Form;
 
 /// What one token takes in the bodies of calls that are not counted. Few texts have more tokens.
 const BYTES_A_TOKEN: usize = 3;
+
+/// The same of the files in a form. OpenAI takes a tenth of a second of sound for a token
+/// (https://platform.openai.com/docs/guides/realtime-costs), and few sounds have fewer than 10 kbit a second.
+const FILE_BYTES_A_TOKEN: usize = 100;
 
 /// The longest name of a provider or a model that a header may choose.
 const NAME_BYTES: usize = 256;
@@ -29,6 +33,8 @@ pub(crate) struct Request {
     max_body: usize,
     /// The client calls the body a file or a picture, and nothing of it is here yet.
     media: bool,
+    /// The boundary of a form in which the model stands.
+    form: Option<String>,
     done: bool,
 }
 
@@ -121,6 +127,7 @@ impl Request {
             endpoint,
             max_body: config.max_body.unwrap_or(usize::MAX),
             media: false,
+            form: None,
             done: false,
         };
         let compressed =
@@ -150,6 +157,8 @@ impl Request {
             }
             _ if operation.is_head_only() && media => {
                 request.media = true;
+                request.form = form_boundary(&headers)
+                    .filter(|_| form::names_model(&request.endpoint) && request.head.model.is_empty());
                 Flow::Hold
             }
             _ if end => request.refuse(host, &empty()),
@@ -179,20 +188,27 @@ impl Request {
         if host.request_body_size() > self.max_body {
             return self.refuse(host, &self.too_large());
         }
+        if !end && (!self.media || self.form.is_some()) {
+            return Flow::Hold;
+        }
+        let body = host.request_body();
         if self.media {
-            match may_be_json(&host.request_body()) {
+            match may_be_json(&body) {
                 None if !end => return Flow::Hold,
-                Some(true) => self.media = false,
+                Some(true) if !end => {
+                    self.media = false;
+                    return Flow::Hold;
+                }
+                Some(true) => {}
                 _ => {
+                    if let Some(form) = self.form.take().and_then(|boundary| form::read(&boundary, &body)) {
+                        self.read_form(host, body, form);
+                    }
                     self.finish(host);
                     return Flow::Continue;
                 }
             }
         }
-        if !end {
-            return Flow::Hold;
-        }
-        let body = host.request_body();
         match head::read(self.head.operation, &body) {
             Ok(read) => self.read(host, body, &read),
             // A call that nobody here knows may send what it likes.
@@ -249,6 +265,24 @@ impl Request {
             host.set_request_header(header::TIER, Some(tier));
         }
         self.finish(host);
+    }
+
+    fn read_form(&mut self, host: &dyn Host, body: Vec<u8>, form: form::Form) {
+        let texts = body.len().saturating_sub(form.file_bytes).div_ceil(BYTES_A_TOKEN);
+        let tokens = texts + form.file_bytes.div_ceil(FILE_BYTES_A_TOKEN);
+        host.set_request_header(header::INPUT_TOKENS, Some(&tokens.to_string()));
+        if form.choices > 1 {
+            host.set_request_header(header::CHOICES, Some(&form.choices.to_string()));
+        }
+        self.head.stream |= form.stream;
+        match self.chosen_model.take().filter(|chosen| *chosen != form.model) {
+            Some(chosen) => {
+                edit_request(host, body, form.set_model(&chosen));
+                self.head.model = chosen;
+            }
+            None => self.head.model = form.model,
+        }
+        self.end_user = self.end_user.take().or(form.end_user);
     }
 
     /// Puts the model that a header chose in place of the one that the path or its query names.
@@ -326,6 +360,13 @@ fn upgrade(headers: &[(String, String)]) -> Upgrade {
         }
         Some(_) => Upgrade::Other,
     }
+}
+
+/// The boundary of a form. Of two content types some servers take the first and some the last.
+fn form_boundary(headers: &[(String, String)]) -> Option<String> {
+    let mut types = headers.iter().filter(|(name, _)| name == "content-type");
+    let content_type = types.next().filter(|_| types.next().is_none());
+    content_type.and_then(|(_, value)| form::boundary(value)).map(str::to_owned)
 }
 
 /// The address that the request comes from, as Envoy sees it behind trusted proxies.

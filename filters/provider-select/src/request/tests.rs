@@ -337,3 +337,51 @@ fn upstream_it_leaves_out_what_cohere_does_not_rank_by() {
     host.run_response(&mut prepare, &[(":status", "200")], &[]);
     assert_eq!(host.response_header("x-weirgate-dropped-fields").as_deref(), Some("return_documents"));
 }
+
+const FORM: &str = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\
+    Content-Type: audio/wav\r\n\r\n0123456789\r\n--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n\
+    whisper-1\r\n--b--\r\n";
+
+fn form(path: &str, more: &[(&str, &str)], body: &str) -> FakeHost {
+    let headers = [&[("content-type", "multipart/form-data; boundary=b")], more].concat();
+    let host = FakeHost::request("POST", path, &headers).with_body(body);
+    assert_eq!(host.run_request(&mut select("")), Flow::Continue);
+    host
+}
+
+#[test]
+fn the_model_of_a_form_was_not_seen() {
+    let host = form("/v1/audio/transcriptions", &[], FORM);
+    assert_eq!(host.request_header("x-weirgate-model").as_deref(), Some("whisper-1"));
+    assert!(host.request_header("x-weirgate-input-tokens").is_some());
+    assert_eq!(host.body(), FORM);
+
+    let host = form("/v1/audio/transcriptions", &[("x-weirgate-model", "other")], FORM);
+    assert_eq!(host.request_header("x-weirgate-model").as_deref(), Some("other"));
+    assert_eq!(host.body(), FORM.replace("whisper-1", "other"));
+}
+
+#[test]
+fn a_form_that_servers_may_read_otherwise_names_no_model() {
+    let two = FORM.replace("name=\"file\"; filename=\"a.wav\"", "name=\"model\"");
+    for (path, more, body) in [
+        ("/v1/audio/transcriptions", &[][..], two.as_str()),
+        ("/v1/audio/transcriptions", &[("content-type", "multipart/form-data; boundary=c")][..], FORM),
+        ("/v1/files", &[][..], FORM),
+    ] {
+        let host = form(path, more, body);
+        assert_eq!(host.request_header("x-weirgate-model"), None, "{path} {body}");
+        assert_eq!(host.body(), body);
+    }
+}
+
+#[test]
+fn a_form_is_waited_for_and_a_file_is_not() {
+    for (path, flow) in [("/v1/audio/transcriptions", Flow::Hold), ("/v1/files", Flow::Continue)] {
+        let headers = [("content-type", "multipart/form-data; boundary=b")];
+        let host = FakeHost::request("POST", path, &headers).with_body("--b\r\n");
+        let mut select = select("");
+        assert_eq!(select.on_request_headers(&host, false), Flow::Hold);
+        assert_eq!(select.on_request_body(&host, false), flow, "{path}");
+    }
+}
