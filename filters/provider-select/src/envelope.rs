@@ -83,6 +83,13 @@ fn explain(host: &dyn Host, status: u16) -> ClientError {
         text if text.contains("timeout") => {
             error("provider_timeout", "the provider took too long to answer").with_retry_after(RETRY_AFTER)
         }
+        text if ["connection_termination", "remote_reset", "protocol_error"]
+            .iter()
+            .any(|how| text.contains(how)) =>
+        {
+            error("provider_unavailable", "the provider broke off before its answer was whole")
+                .with_retry_after(RETRY_AFTER)
+        }
         text if text.contains("upstream_reset") || text.contains("no_healthy_upstream") => {
             error("provider_unavailable", "the provider could not be reached").with_retry_after(RETRY_AFTER)
         }
@@ -124,6 +131,13 @@ mod tests {
         assert_eq!(host.response_header("retry-after").as_deref(), Some("1"));
         assert_eq!(host.response_header("content-type").as_deref(), Some("application/json"));
         assert_eq!(host.response_header("content-length"), Some(body.len().to_string()));
+        for (details, message) in [
+            ("upstream_reset_before_response_started{connection_termination}", "broke off"),
+            ("upstream_reset_before_response_started{remote_connection_failure|111}", "could not be reached"),
+        ] {
+            let (_, body) = answer("/v1/chat/completions", details, &headers, b"");
+            assert!(body.contains(r#""code":"provider_unavailable""#) && body.contains(message), "{body}");
+        }
         let (_, body) =
             answer("/v1/messages", "request_payload_too_large", &[(":status", "413")], b"Payload Too Large");
         assert!(body.starts_with(r#"{"type":"error","error":{"type":"request_too_large""#), "{body}");
