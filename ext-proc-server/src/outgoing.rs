@@ -14,6 +14,9 @@ use std::time::Duration;
 /// How long a connection that nobody uses is kept.
 const IDLE: Duration = Duration::from_secs(60);
 
+/// Who calls.
+const USER: HeaderValue = HeaderValue::from_static(concat!("weirgate/", env!("CARGO_PKG_VERSION")));
+
 type Hyper = hyper_util::client::legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 /// Where a service is called, and what it is shown.
@@ -71,14 +74,22 @@ impl Client {
         body: String,
         most: usize,
     ) -> Result<(StatusCode, Bytes), String> {
-        let hyper = self.hyper.get_or_init(hyper).clone()?;
-        let mut request = Request::post(endpoint.url.clone())
-            .header(CONTENT_TYPE, "application/json")
-            .header(USER_AGENT, concat!("weirgate/", env!("CARGO_PKG_VERSION")));
+        let mut request = Request::post(endpoint.url.clone()).header(CONTENT_TYPE, "application/json");
         if let Some(authorization) = &endpoint.authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
         let request = request.body(Full::new(Bytes::from(body))).map_err(|error| error.to_string())?;
+        self.send(request, most).await
+    }
+
+    /// Sends a request, and takes an answer of at most so many bytes.
+    pub(crate) async fn send(
+        &self,
+        mut request: Request<Full<Bytes>>,
+        most: usize,
+    ) -> Result<(StatusCode, Bytes), String> {
+        let hyper = self.hyper.get_or_init(hyper).clone()?;
+        request.headers_mut().insert(USER_AGENT, USER);
         let answer = hyper.request(request).await.map_err(|error| said(&error))?;
         let status = answer.status();
         let body = Limited::new(answer.into_body(), most).collect().await.map_err(|error| said(&*error))?;

@@ -2,19 +2,15 @@
 
 use super::text;
 use crate::config::{OAuth, encoded, form};
+use crate::outgoing::Client;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, USER_AGENT};
+use http_body_util::Full;
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::{Request, StatusCode};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
 use serde_json::Value;
-use std::sync::Arc;
 use std::time::Duration;
 use weirgate_contract::filter_config::SecretText;
 
@@ -38,6 +34,7 @@ pub(super) struct Token {
 #[derive(Debug)]
 pub(super) struct TokenServer {
     oauth: OAuth,
+    client: Client,
 }
 
 #[derive(Deserialize)]
@@ -51,23 +48,14 @@ struct Given {
 
 impl TokenServer {
     pub(super) fn new(oauth: OAuth) -> Self {
-        Self { oauth }
+        Self { oauth, client: Client::default() }
     }
 
     /// Asks for a token. The error says why there is none, and nothing that is secret.
     pub(super) async fn token(&self) -> Result<Token, String> {
-        let asking = tokio::time::timeout(TIMEOUT, self.ask());
+        let asking = tokio::time::timeout(TIMEOUT, self.client.send(self.request()?, MOST));
         let (status, body) = asking.await.map_err(|_| format!("no answer within {TIMEOUT:?}"))??;
         self.read(status, &body)
-    }
-
-    /// Tokens are asked for so seldom that no connection is kept.
-    async fn ask(&self) -> Result<(StatusCode, Bytes), String> {
-        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector()?);
-        let answer = client.request(self.request()?).await.map_err(|error| said(&error))?;
-        let status = answer.status();
-        let body = Limited::new(answer.into_body(), MOST).collect().await.map_err(|error| said(&*error))?;
-        Ok((status, body.to_bytes()))
     }
 
     fn request(&self) -> Result<Request<Full<Bytes>>, String> {
@@ -81,8 +69,7 @@ impl TokenServer {
         entries.extend(params.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         let mut request = Request::post(token_url)
             .header(ACCEPT, "application/json")
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .header(USER_AGENT, concat!("weirgate/", env!("CARGO_PKG_VERSION")));
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
         if *in_body {
             entries.extend([("client_id", client_id.as_str()), ("client_secret", &secret)]);
         } else {
@@ -127,27 +114,10 @@ impl TokenServer {
     }
 }
 
-/// The authorities are the system's, or those in the file that the environment variable `SSL_CERT_FILE` names.
-fn connector() -> Result<HttpsConnector<HttpConnector>, String> {
-    let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
-    let builder = HttpsConnectorBuilder::new().with_provider_and_native_roots(provider);
-    Ok(builder.map_err(|error| error.to_string())?.https_or_http().enable_http1().build())
-}
-
-/// An error with its causes.
-fn said(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http_body_util::BodyExt;
 
     fn server(in_body: bool) -> TokenServer {
         TokenServer::new(OAuth {

@@ -92,16 +92,10 @@ fn text(value: Option<&RawValue>) -> Option<Text<'_>> {
 }
 
 impl ReadAnswer for Reader {
-    fn whole(&mut self, body: &[u8], status: u16, to: &mut Sink<'_>) -> Result<(), Error> {
-        let body = String::from_utf8_lossy(body);
+    fn success(&mut self, body: &str, to: &mut Sink<'_>) -> Result<(), Error> {
         let mut events = Vec::new();
-        if status >= 400 {
-            events.push(failure::read(&body, status));
-        } else {
-            self.read(&body, true, &mut events)?;
-        }
-        events.into_iter().for_each(&mut *to);
-        to(Event::End);
+        self.read(body, true, &mut events)?;
+        events.into_iter().for_each(to);
         Ok(())
     }
 

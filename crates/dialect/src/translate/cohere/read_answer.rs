@@ -66,15 +66,8 @@ impl<'a> StreamEvent<'a> {
 }
 
 impl ReadAnswer for Reader {
-    fn whole(&mut self, body: &[u8], status: u16, to: &mut Sink<'_>) -> Result<(), Error> {
-        let body = String::from_utf8_lossy(body);
-        if status >= 400 {
-            to(failure::read(&body, status));
-        } else {
-            self.answer(&body, to)?;
-        }
-        to(Event::End);
-        Ok(())
+    fn success(&mut self, body: &str, to: &mut Sink<'_>) -> Result<(), Error> {
+        self.answer(body, to)
     }
 
     fn event(&mut self, data: &[u8], to: &mut Sink<'_>) -> Result<(), Error> {

@@ -10,7 +10,6 @@ mod tests;
 
 use super::citation;
 use crate::translate::Error;
-use crate::translate::failure;
 use crate::translate::neutral::{Event, ReadAnswer, Sink, Stop, Text, Used};
 use crate::translate::raw::{self, Object};
 use serde::Deserialize;
@@ -69,15 +68,8 @@ struct Delta<'a> {
 }
 
 impl ReadAnswer for Reader {
-    fn whole(&mut self, body: &[u8], status: u16, to: &mut Sink<'_>) -> Result<(), Error> {
-        let body = String::from_utf8_lossy(body);
-        if status >= 400 {
-            to(failure::read(&body, status));
-        } else {
-            self.message(&body, to)?;
-        }
-        to(Event::End);
-        Ok(())
+    fn success(&mut self, body: &str, to: &mut Sink<'_>) -> Result<(), Error> {
+        self.message(body, to)
     }
 
     fn event(&mut self, _data: &[u8], _to: &mut Sink<'_>) -> Result<(), Error> {

@@ -1,7 +1,7 @@
 //! Reading the answers of a provider, and writing them for a client.
 
 use super::Event;
-use crate::translate::Error;
+use crate::translate::{Error, failure};
 use std::fmt::Debug;
 
 /// Takes the pieces of an answer one after another.
@@ -13,7 +13,22 @@ pub(in crate::translate) trait ReadAnswer: Debug + Send {
     ///
     /// # Errors
     /// It is not what the provider's API defines. Nothing of it has gone to the sink then.
-    fn whole(&mut self, body: &[u8], status: u16, to: &mut Sink<'_>) -> Result<(), Error>;
+    fn whole(&mut self, body: &[u8], status: u16, to: &mut Sink<'_>) -> Result<(), Error> {
+        let body = String::from_utf8_lossy(body);
+        if status < 400 {
+            self.success(&body, to)?;
+        } else {
+            to(failure::read(&body, status));
+        }
+        to(Event::End);
+        Ok(())
+    }
+
+    /// Reads a plain answer that is no error, but for its end.
+    ///
+    /// # Errors
+    /// As above.
+    fn success(&mut self, body: &str, to: &mut Sink<'_>) -> Result<(), Error>;
 
     /// Reads the data of one event of a stream. None comes after [`Event::Failed`], nor after an [`Event::End`] at which every choice
     /// was at its end.

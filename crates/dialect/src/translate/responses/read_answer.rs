@@ -10,7 +10,6 @@ mod items;
 mod tests;
 
 use crate::translate::Error;
-use crate::translate::failure;
 use crate::translate::neutral::{Event, ReadAnswer, Sink, Stop, Text};
 use crate::translate::raw::{self, Object};
 use crate::usage::WireUsage;
@@ -68,15 +67,8 @@ fn number(index: Option<&RawValue>) -> Result<u64, Error> {
 }
 
 impl ReadAnswer for Reader {
-    fn whole(&mut self, body: &[u8], status: u16, to: &mut Sink<'_>) -> Result<(), Error> {
-        let body = String::from_utf8_lossy(body);
-        if status >= 400 {
-            to(failure::read(&body, status));
-        } else {
-            self.response(&body, to)?;
-        }
-        to(Event::End);
-        Ok(())
+    fn success(&mut self, body: &str, to: &mut Sink<'_>) -> Result<(), Error> {
+        self.response(body, to)
     }
 
     fn event(&mut self, data: &[u8], to: &mut Sink<'_>) -> Result<(), Error> {
