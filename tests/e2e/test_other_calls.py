@@ -16,6 +16,8 @@ def change(config):
     scribes = [{"provider": "openai", "model": name} for name in SCRIBES]
     config["models"].append({"name": "scribe", "deployments": scribes})
     del config["guard"]
+    usual = config["providers"]["openai"]
+    config["providers"]["elsewhere"] = {**usual, "base_url": usual["base_url"].replace("/v1", "/openai/v1")}
     config["keys"].append(key_settings("scribing", models=["scribe"], limits={"budget": {"usd": "100"}}))
 
 
@@ -120,3 +122,16 @@ def test_a_form_that_servers_may_read_otherwise_is_refused_to_a_key_with_models(
         answer = http.post("/v1/audio/transcriptions", content=form.replace(*edit), headers=kind)
     assert answer.status_code == 403, answer.text
     assert mock.requests() == []
+
+
+@pytest.mark.parametrize("path, body", [
+    ("/v1/chat/completions", {"json": {"model": "any", "messages": [{"role": "user", "content": "hi"}]}}),
+    ("/v1/moderations", {"json": {"model": "any", "input": "hi"}}),
+    ("/v1/files", {"files": {"file": ("input.jsonl", b"{}\n")}, "data": {"purpose": "batch"}}),
+])
+def test_a_call_to_a_provider_with_another_base_path_broke_the_filter(gateway, key, http, mock, path, body):
+    for _ in range(4):
+        answer = http.post(path, headers={"x-weirgate-provider": "elsewhere"}, **body)
+        assert answer.status_code == 200, answer.text
+    assert {request["path"] for request in mock.requests()} == {path.replace("/v1", "/openai/v1")}
+    assert "panicked" not in gateway.process.output()

@@ -74,7 +74,12 @@ impl FakeHost {
         match filter.on_request_headers(self, end) {
             Flow::Answered => Flow::Answered,
             _ if end => Flow::Continue,
-            _ => filter.on_request_body(self, true),
+            flow => {
+                self.request_is_gone.set(flow == Flow::Continue);
+                let flow = filter.on_request_body(self, true);
+                self.request_is_gone.set(false);
+                flow
+            }
         }
     }
 
@@ -127,6 +132,7 @@ impl Host for FakeHost {
     }
 
     fn set_request_header(&self, name: &str, value: Option<&str>) {
+        assert!(!self.request_is_gone.get(), "the request's headers are gone");
         let mut headers = self.request_headers.borrow_mut();
         headers.retain(|(header, _)| header != name);
         if let Some(value) = value {

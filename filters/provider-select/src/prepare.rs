@@ -11,8 +11,8 @@ use weirgate_filter_host::{Flow, Host, edit_request};
 /// What is known of one attempt.
 #[derive(Debug, Default)]
 pub(crate) struct Prepared {
-    /// The connection becomes a websocket, so that what follows the headers is no body.
-    is_websocket: bool,
+    /// The headers wait for the body, which may have to be changed. Without that neither can be touched once the headers have gone.
+    holds: bool,
     /// Fields that were left out, for the provider does not take them.
     dropped: Vec<&'static str>,
 }
@@ -21,11 +21,11 @@ impl Prepared {
     /// Sets the path; keeps the headers until the body is here if the model must be replaced.
     pub(crate) fn headers(&mut self, host: &dyn Host, upstream: &Upstream, end: bool) -> Flow {
         let operation = request(host).map(|request| request.operation);
-        self.is_websocket = operation == Some(Operation::Realtime);
+        let is_websocket = operation == Some(Operation::Realtime);
         let endpoint = host.property(&[filter_state::ENDPOINT]);
         if let Some(mut endpoint) = endpoint.and_then(|bytes| String::from_utf8(bytes).ok()) {
             if let Some(model) = &upstream.model {
-                let renamed = match self.is_websocket {
+                let renamed = match is_websocket {
                     true => endpoint::with_model_in_query(&endpoint, model),
                     false => endpoint::with_model(&endpoint, model),
                 };
@@ -33,18 +33,17 @@ impl Prepared {
             }
             host.set_request_header(":path", Some(&provider_path(&upstream.base_path, &endpoint)));
         }
-        let changes = upstream.model.is_some() || operation == Some(Operation::Rerank);
-        if end || self.is_websocket || (!changes && cap(host).is_none()) {
-            Flow::Continue
-        } else {
-            Flow::Hold
-        }
+        // What a chat has from another vendor must not reach this one.
+        let is_chat = operation.is_some_and(|operation| operation.dialect().is_some());
+        let changes = upstream.model.is_some() || operation == Some(Operation::Rerank) || is_chat;
+        self.holds = !end && !is_websocket && (changes || cap(host).is_some());
+        if self.holds { Flow::Hold } else { Flow::Continue }
     }
 
     /// Puts the provider's name of the model in place of the one the client used, and the cap where there is none. A body without a
     /// model, or one that is no JSON, stays as it is.
     pub(crate) fn body(&mut self, host: &dyn Host, upstream: &Upstream, end: bool) -> Flow {
-        if self.is_websocket {
+        if !self.holds {
             return Flow::Continue;
         }
         if !end {

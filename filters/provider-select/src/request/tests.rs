@@ -385,3 +385,20 @@ fn a_form_is_waited_for_and_a_file_is_not() {
         assert_eq!(select.on_request_body(&host, false), flow, "{path}");
     }
 }
+
+#[test]
+fn upstream_a_call_whose_model_is_not_renamed_broke_the_filter() {
+    let config = r#"{"upstream":{"base_path":"/openai/v1"}}"#;
+    for (path, body) in [("/v1/chat/completions", CHAT), ("/v1/files", "--b\r\n"), ("/v1/moderations", "{}")] {
+        let host = FakeHost::request("POST", path, &[]).with_body(body);
+        host.run_request(&mut select(""));
+        let endpoint = host.filter_state.borrow()["weirgate_endpoint"].clone();
+        let request = host.filter_state.borrow()["weirgate_request"].clone();
+        for (name, value) in [("weirgate_endpoint", endpoint), ("weirgate_request", request)] {
+            host.properties.borrow_mut().insert(name.to_owned(), value.into_bytes());
+        }
+        assert_eq!(host.run_request(&mut select(config)), Flow::Continue);
+        assert_eq!(host.request_header(":path").unwrap(), path.replace("/v1", "/openai/v1"));
+        assert_eq!(host.body(), body);
+    }
+}
