@@ -72,7 +72,7 @@ impl ErrorKind {
         }
     }
 
-    fn openai_type(self) -> &'static str {
+    pub(crate) fn openai_type(self) -> &'static str {
         match self {
             Self::InvalidRequest | Self::NotFound | Self::TooLarge | Self::Unprocessable => {
                 "invalid_request_error"

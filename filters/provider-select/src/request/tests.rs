@@ -389,7 +389,8 @@ fn a_form_is_waited_for_and_a_file_is_not() {
 #[test]
 fn upstream_a_call_whose_model_is_not_renamed_broke_the_filter() {
     let config = r#"{"upstream":{"base_path":"/openai/v1"}}"#;
-    for (path, body) in [("/v1/chat/completions", CHAT), ("/v1/files", "--b\r\n"), ("/v1/moderations", "{}")] {
+    for (path, body) in [("/v1/chat/completions", CHAT), ("/v1/files", "--b\r\n"), ("/v1/moderations", "{}")]
+    {
         let host = FakeHost::request("POST", path, &[]).with_body(body);
         host.run_request(&mut select(""));
         let endpoint = host.filter_state.borrow()["weirgate_endpoint"].clone();

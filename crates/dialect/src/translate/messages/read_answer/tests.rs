@@ -121,7 +121,7 @@ fn an_error_with_a_good_status_is_one() {
     );
     assert_eq!(
         serde_json::from_str::<Value>(&out).unwrap(),
-        json!({"error": {"message": "m", "type": "api_error", "param": null, "code": null}, "request_id": "r"})
+        json!({"error": {"message": "m", "type": "api_error", "param": null, "code": "provider_error"}, "request_id": "r"})
     );
 }
 
