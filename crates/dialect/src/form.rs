@@ -7,12 +7,15 @@
 use crate::head::Edit;
 use crate::names::MODEL_BYTES;
 use memchr::memmem;
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// The most parts that a form may have.
 const MOST_PARTS: usize = 1000;
 /// The longest boundary, as in RFC 2046.
 const BOUNDARY_BYTES: usize = 70;
+/// The fields that are files.
+const FILES: [&str; 6] = ["file", "image", "image[]", "mask", "input_reference", "audio"];
 /// The fields that are read here.
 const KNOWN: [&str; 4] = ["model", "stream", "n", "user"];
 
@@ -24,21 +27,34 @@ pub fn names_model(path: &str) -> bool {
     CALLS.iter().any(|call| path.ends_with(call))
 }
 
-/// Whether this is the content type of a form.
-pub fn is_form(content_type: &str) -> bool {
-    let kind = content_type.split(';').next().unwrap_or_default();
-    kind.trim_ascii().eq_ignore_ascii_case("multipart/form-data")
+/// Whether some server may take a body of this content type for a form. Of two content types, which a comma separates, some take the
+/// first and some the last.
+pub fn may_be_form(content_type: &str) -> bool {
+    let content_type = content_type.to_ascii_lowercase();
+    content_type.contains("multipart") || content_type.contains(',')
 }
 
-/// The boundary of a form by its content type; `None` if it is no form, or if its boundary could be taken for another.
-pub fn boundary(content_type: &str) -> Option<&str> {
-    let (_, parameter) = content_type.split_once(';')?;
+/// Whether the call of this path takes a file that is kept as it is.
+pub fn takes_file(path: &str) -> bool {
+    let path = path.split('?').next().unwrap_or_default();
+    path.split('/').any(|segment| matches!(segment, "files" | "uploads"))
+}
+
+/// The boundary of the form that is sent to this path, by its content type; `None` if it is no form, if its boundary could be taken for
+/// another, or if the query has fields, which some servers take before those of the form.
+pub fn boundary<'a>(path: &str, content_type: &'a str) -> Option<&'a str> {
+    let (kind, parameter) = content_type.split_once(';')?;
     let (name, value) = parameter.trim_ascii().split_once('=')?;
     let quoted = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     let boundary = quoted.unwrap_or(value);
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"'+_.-".contains(&byte);
-    let is_whole = is_form(content_type) && name.eq_ignore_ascii_case("boundary");
-    (is_whole && (1..=BOUNDARY_BYTES).contains(&boundary.len()) && boundary.bytes().all(is_plain))
+    // Azure has the version of its API there.
+    let is_known = |field: &str| field.is_empty() || field.starts_with("api-version=");
+    let query = path.split_once('?').map_or("", |(_, query)| query);
+    let is_form = kind.trim_ascii().eq_ignore_ascii_case("multipart/form-data")
+        && name.eq_ignore_ascii_case("boundary")
+        && query.split(['&', ';']).all(is_known);
+    (is_form && (1..=BOUNDARY_BYTES).contains(&boundary.len()) && boundary.bytes().all(is_plain))
         .then_some(boundary)
 }
 
@@ -107,10 +123,12 @@ pub fn read(boundary: &str, body: &[u8]) -> Option<Form> {
     (!form.model.is_empty()).then_some(form)
 }
 
-/// The texts of a form, without its files. `None` if servers could read it differently.
-pub fn texts<'a>(boundary: &str, body: &'a [u8]) -> Option<Vec<&'a str>> {
-    let texts = fields(boundary, body)?.into_iter().filter(|field| !field.is_file);
-    texts.map(|field| str::from_utf8(field.value).ok()).collect()
+/// The texts of a form. `None` if servers could read it differently. What is called a file may be read as a text: it is left out only
+/// where OpenAI's API has a file.
+pub fn texts<'a>(boundary: &str, body: &'a [u8]) -> Option<Vec<Cow<'a, str>>> {
+    let is_text = |field: &Field<'_>| !(field.is_file && FILES.contains(&field.name));
+    let texts = fields(boundary, body)?.into_iter().filter(is_text);
+    Some(texts.map(|field| String::from_utf8_lossy(field.value)).collect())
 }
 
 fn fields<'a>(boundary: &str, body: &'a [u8]) -> Option<Vec<Field<'a>>> {
@@ -185,44 +203,41 @@ fn read_head(head: &str, length: usize) -> Option<Head<'_>> {
         }
     }
     let head = disposition?;
-    let is_text = || {
-        let kind = kind.unwrap_or("text/plain").to_ascii_lowercase();
-        matches!(kind.replace(' ', "").as_str(), "text/plain" | "text/plain;charset=utf-8")
-    };
-    (head.is_file || is_text()).then_some(head)
+    let kind = kind.unwrap_or("text/plain").to_ascii_lowercase().replace(' ', "");
+    // Some servers look for parts within a part.
+    let is_file = head.is_file && !kind.starts_with("multipart/") && !kind.starts_with("message/");
+    (is_file || matches!(kind.as_str(), "text/plain" | "text/plain;charset=utf-8")).then_some(head)
 }
 
-/// Reads `form-data; name="file"; filename="a.wav"`.
+/// Reads `form-data; name="file"; filename="a.wav"`, in this order. No value has a sign in it with which a careless server could begin
+/// another parameter.
 fn read_disposition(value: &str) -> Option<Head<'_>> {
-    let mut rest = value.strip_prefix("form-data")?;
-    let (mut name, mut is_file) = (None, false);
-    while !rest.is_empty() {
-        let (parameter, value) = rest.strip_prefix(';')?.trim_ascii_start().split_once('=')?;
-        let end = if let Some(quoted) = value.strip_prefix('"') {
-            let (text, after) = quoted.split_once('"')?;
-            // An escape, which not all servers know.
-            if text.contains('\\') {
-                return None;
-            }
-            match parameter {
-                "name" if name.is_none() && !text.contains('%') && text.is_ascii() => name = Some(text),
-                "filename" => is_file = true,
-                _ => return None,
-            }
-            after
-        } else {
-            let (text, after) = value.split_at_checked(value.find(';').unwrap_or(value.len()))?;
-            if parameter != "filename*" || text.contains('"') {
-                return None;
-            }
-            is_file = true;
-            after
-        };
-        rest = end;
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-[]".contains(&byte);
+    let is_encoded = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&+-.^_`|~%'".contains(&byte);
+    let rest = value.strip_prefix("form-data;")?.trim_ascii_start().strip_prefix("name=\"")?;
+    let (name, rest) = rest.split_once('"')?;
+    if name.is_empty() || !name.bytes().all(is_name) || name == "_charset_" {
+        return None;
     }
-    // This one would say how the others are written.
-    let name = name.filter(|name| *name != "_charset_")?;
-    Some(Head { name, is_file })
+    if rest.is_empty() {
+        return Some(Head { name, is_file: false });
+    }
+    let rest = rest.strip_prefix(';')?.trim_ascii_start().strip_prefix("filename=\"")?;
+    let (file, rest) = rest.split_once('"')?;
+    // An empty name is no file to some.
+    if file.trim_ascii().is_empty() || file.contains(['\\', ';', '=']) {
+        return None;
+    }
+    // The same name in another alphabet.
+    let encoded = rest.strip_prefix(';').map(|rest| rest.trim_ascii_start().strip_prefix("filename*="));
+    let is_whole = match encoded {
+        None => rest.is_empty(),
+        Some(encoded) => {
+            let encoded = encoded?;
+            encoded.to_ascii_lowercase().starts_with("utf-8''") && encoded.bytes().all(is_encoded)
+        }
+    };
+    is_whole.then_some(Head { name, is_file: true })
 }
 
 #[cfg(test)]
@@ -248,7 +263,7 @@ mod tests {
         assert_eq!(edited, SOUND.replace("whisper-1", "the-providers-own"));
         assert_eq!(model(&SOUND.replace("--b1--\r\n", "--b1--")).as_deref(), Some("whisper-1"));
         assert_eq!(
-            model(&SOUND.replace("filename=\"a.wav\"", "filename=\"%22.wav\"; filename*=utf-8''%22.wav"))
+            model(&SOUND.replace("filename=\"a.wav\"", "filename=\"%22.wav\"; filename*=UTF-8''%22.wav"))
                 .as_deref(),
             Some("whisper-1")
         );
@@ -267,9 +282,18 @@ mod tests {
             ("multipart/mixed; boundary=b1", None),
             ("multipart/form-data; boundary=b 1", None),
         ] {
-            assert_eq!(boundary(content_type), found, "{content_type}");
+            assert_eq!(boundary("/v1/videos", content_type), found, "{content_type}");
         }
-        assert_eq!(boundary(&format!("multipart/form-data; boundary={}", "b".repeat(71))), None);
+        assert_eq!(
+            boundary("/v1/videos", &format!("multipart/form-data; boundary={}", "b".repeat(71))),
+            None
+        );
+        for (query, is_read) in
+            [("", true), ("api-version=1", true), ("model=a", false), ("api-version=1&m%6fdel=a", false)]
+        {
+            let found = boundary(&format!("/v1/videos?{query}"), "multipart/form-data; boundary=b1");
+            assert_eq!(found.is_some(), is_read, "{query}");
+        }
     }
 
     #[test]
@@ -298,6 +322,15 @@ mod tests {
             ("name=\"model\"", "name=\"mod%65l\""),
             ("name=\"file\"; filename=\"a.wav\"", "name=\"file\"; filename=\"a\\\"; name=\"model\""),
             ("name=\"stream\"", "name=\"_charset_\""),
+            ("name=\"stream\"", "name=\"=?utf-8?q?model?=\""),
+            ("name=\"file\"; filename=\"a.wav\"", "filename=\"a.wav\"; name=\"file\""),
+            ("filename=\"a.wav\"", "filename=\"\""),
+            ("filename=\"a.wav\"", "filename=\" name=model \""),
+            ("filename=\"a.wav\"", "filename=\"a; name=model; b\""),
+            ("filename=\"a.wav\"", "filename*=utf-8''a.wav"),
+            ("filename=\"a.wav\"", "filename=\"a.wav\"; filename*=x name=model"),
+            ("audio/wav", "multipart/mixed; boundary=q"),
+            ("audio/wav", "message/rfc822"),
             // The head.
             ("name=\"model\"\r\n", "name=\"model\"\n"),
             ("name=\"model\"\r\n", "name=\"model\"\r\n folded\r\n"),

@@ -150,8 +150,7 @@ pub fn read_any(body: &[u8]) -> Result<Prompt<'_>, ClientError> {
 
 impl<'a> Prompt<'a> {
     /// The texts of a request that is no JSON, as one message without a role.
-    pub fn of_texts(texts: Vec<&'a str>) -> Self {
-        let texts = texts.into_iter().map(Cow::Borrowed).collect();
+    pub fn of_texts(texts: Vec<Cow<'a, str>>) -> Self {
         Self { messages: vec![Message { texts, ..Message::default() }], ..Self::default() }
     }
 }

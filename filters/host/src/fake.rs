@@ -148,6 +148,10 @@ impl Host for FakeHost {
         self.request_body.borrow().clone()
     }
 
+    fn request_body_start(&self, most: usize) -> Vec<u8> {
+        self.request_body.borrow().iter().take(most).copied().collect()
+    }
+
     fn set_request_body(&self, body: &[u8]) {
         *self.request_body.borrow_mut() = body.to_vec();
     }

@@ -33,6 +33,8 @@ pub trait Host {
     fn request_body_size(&self) -> usize;
     /// The request body as far as it is buffered.
     fn request_body(&self) -> Vec<u8>;
+    /// The first bytes of it, at most so many.
+    fn request_body_start(&self, most: usize) -> Vec<u8>;
     /// Replaces the buffered request body. (Envoy can replace all of it, but no part.)
     fn set_request_body(&self, body: &[u8]);
     /// One response header.
@@ -183,10 +185,22 @@ pub fn is_media(content_type: &str) -> bool {
         .any(|kind| content_type.get(..kind.len()).is_some_and(|start| start.eq_ignore_ascii_case(kind)))
 }
 
-/// Whether a body that begins so may be JSON, in any encoding that some server guesses. Not every server looks at the
-/// content type, so what a client calls a picture is one only if it does not look like this. `None`: nothing is here yet.
-pub fn may_be_json(body: &[u8]) -> Option<bool> {
+/// Whether the request's body may be JSON by its first bytes, in any encoding that some server guesses. Not every server looks at the
+/// content type, so what a client calls a picture is one only if it does not look like this. `None`: too little is here yet.
+pub fn may_be_json(host: &dyn Host, end: bool) -> Option<bool> {
+    /// No more is looked at, however often more of a body comes.
+    const LOOKED_AT: usize = 1024;
+    /// The longest mark.
+    const MARK: usize = 4;
+    let body = host.request_body_start(LOOKED_AT);
     let start = body.trim_ascii_start();
+    if start.len() < MARK && body.len() == LOOKED_AT {
+        // Blanks may stand before JSON, as many as somebody likes.
+        return Some(true);
+    }
+    if start.len() < MARK && !end {
+        return None;
+    }
     let marks: [&[u8]; 11] = [
         b"{",
         b"[",
@@ -200,7 +214,7 @@ pub fn may_be_json(body: &[u8]) -> Option<bool> {
         b"\0\n",
         b"\0\0\0{",
     ];
-    (!start.is_empty()).then(|| marks.iter().any(|mark| start.starts_with(mark)))
+    Some(marks.iter().any(|mark| start.starts_with(mark)))
 }
 
 /// Refuses a request whose body ends in trailers. Envoy never calls such a body complete, so a filter that waits for it

@@ -174,6 +174,11 @@ impl Host for Envoy {
         self.buffer(BufferType::HttpRequestBody)
     }
 
+    fn request_body_start(&self, most: usize) -> Vec<u8> {
+        let most = most.min(self.body);
+        hostcalls::get_buffer(BufferType::HttpRequestBody, 0, most).ok().flatten().unwrap_or_default()
+    }
+
     fn set_request_body(&self, body: &[u8]) {
         let _ = hostcalls::set_buffer(BufferType::HttpRequestBody, 0, self.body, body);
     }

@@ -80,10 +80,10 @@ impl Filter for PromptGuard {
     fn on_request_body(&mut self, host: &dyn Host, end: bool) -> Flow {
         let Some(mut pending) = self.pending else { return Flow::Continue };
         if let Pending::Media(dialect) = pending {
-            match may_be_json(&host.request_body()) {
-                None if !end => return Flow::Hold,
+            match may_be_json(host, end) {
+                None => return Flow::Hold,
                 Some(true) => pending = Pending::Other(dialect),
-                _ => {
+                Some(false) => {
                     self.pending = None;
                     return Flow::Continue;
                 }
@@ -98,8 +98,8 @@ impl Filter for PromptGuard {
         let (dialect, prompt) = match pending {
             Pending::Chat(dialect) => (dialect, prompt::read(dialect, &body)),
             // Not every server looks at the content type.
-            Pending::Form(dialect) if may_be_json(&body) != Some(true) => {
-                (dialect, read_form(&content_type(host), &body))
+            Pending::Form(dialect) if may_be_json(host, end) != Some(true) => {
+                (dialect, read_form(host, &body))
             }
             Pending::Other(dialect) | Pending::Media(dialect) | Pending::Form(dialect) => {
                 (dialect, prompt::read_any(&body))
@@ -134,12 +134,16 @@ fn content_type(host: &dyn Host) -> String {
 }
 
 fn holds_form(host: &dyn Host) -> bool {
-    form::is_form(&content_type(host))
-        && host.request_header(":path").is_some_and(|path| form::names_model(&path))
+    form::may_be_form(&content_type(host)) && !form::takes_file(&path(host))
 }
 
-fn read_form<'a>(content_type: &str, body: &'a [u8]) -> Result<Prompt<'a>, ClientError> {
-    let texts = form::boundary(content_type).and_then(|boundary| form::texts(boundary, body));
+fn path(host: &dyn Host) -> String {
+    host.request_header(":path").unwrap_or_default()
+}
+
+fn read_form<'a>(host: &dyn Host, body: &'a [u8]) -> Result<Prompt<'a>, ClientError> {
+    let content_type = content_type(host);
+    let texts = form::boundary(&path(host), &content_type).and_then(|boundary| form::texts(boundary, body));
     texts.map(Prompt::of_texts).ok_or_else(|| {
         let message =
             "the form cannot be checked by the rules for prompts: not all servers would read it alike";
@@ -236,7 +240,30 @@ mod tests {
         assert_eq!(status(kind, &form("project x")), (Flow::Answered, Some(400)));
         assert_eq!(status(kind, &form("a weir").replace("--b--", "--b")), (Flow::Answered, Some(400)));
         assert_eq!(status("multipart/form-data", &form("a weir")), (Flow::Answered, Some(400)));
+        assert_eq!(
+            status("image/png,multipart/form-data; boundary=b", &form("a weir")),
+            (Flow::Answered, Some(400))
+        );
+        let called_a_file = form("project x").replace("\"prompt\"", "\"prompt\"; filename=\"x\"");
+        assert_eq!(status(kind, &called_a_file), (Flow::Answered, Some(400)));
         assert_eq!(status(kind, r#"{"prompt":"project x"}"#), (Flow::Answered, Some(400)));
+    }
+
+    #[test]
+    fn json_cannot_hide_behind_its_first_bytes() {
+        let chat = r#"{"input":"project x"}"#;
+        let wide: String = chat.chars().flat_map(|character| ['\0', character]).collect();
+        for body in [format!("{}{chat}", " ".repeat(5000)), wide] {
+            let mut guard: PromptGuard = filter(RULES).unwrap();
+            let host = FakeHost::request("POST", "/v1/responses", &[("content-type", "image/png")]);
+            assert_eq!(guard.on_request_headers(&host, false), Flow::Hold);
+            for length in [1, 2, 3, body.len() / 2] {
+                *host.request_body.borrow_mut() = body.as_bytes()[..length].to_vec();
+                assert_eq!(guard.on_request_body(&host, false), Flow::Hold);
+            }
+            let host = host.with_body(&body);
+            assert_eq!(guard.on_request_body(&host, true), Flow::Answered);
+        }
     }
 
     #[test]

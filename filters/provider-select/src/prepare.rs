@@ -71,8 +71,10 @@ impl Prepared {
         }
         let content_type = host.request_header("content-type").unwrap_or_default();
         let renamed = upstream.model.as_ref().and_then(|model| {
-            if let Some(boundary) = form::boundary(&content_type) {
-                let form = form::read(boundary, &body)?;
+            // Its path and query were looked at before; what is called a form may also be JSON.
+            if let Some(form) =
+                form::boundary("", &content_type).and_then(|boundary| form::read(boundary, &body))
+            {
                 return (form.model != *model).then(|| form.set_model(model));
             }
             let head = head::read(Operation::Passthrough, &body).ok()?;

@@ -155,14 +155,16 @@ impl Request {
                 request.finish(host);
                 Flow::Continue
             }
+            // Nobody here could say what it is.
+            _ if compressed && !end => request.refuse(host, &compressed_request()),
             _ if operation.is_head_only() && media => {
                 request.media = true;
-                request.form = form_boundary(&headers)
-                    .filter(|_| form::names_model(&request.endpoint) && request.head.model.is_empty());
+                if form::names_model(&request.endpoint) && request.head.model.is_empty() {
+                    request.form = form_boundary(&headers, sent_path);
+                }
                 Flow::Hold
             }
             _ if end => request.refuse(host, &empty()),
-            _ if compressed => request.refuse(host, &compressed_request()),
             _ => Flow::Hold,
         };
         (request, flow)
@@ -191,31 +193,32 @@ impl Request {
         if !end && (!self.media || self.form.is_some()) {
             return Flow::Hold;
         }
-        let body = host.request_body();
         if self.media {
-            match may_be_json(&body) {
-                None if !end => return Flow::Hold,
-                Some(true) if !end => {
+            match may_be_json(host, end) {
+                None => return Flow::Hold,
+                Some(true) => {
                     self.media = false;
-                    return Flow::Hold;
+                    if !end {
+                        return Flow::Hold;
+                    }
                 }
-                Some(true) => {}
-                _ => {
-                    if let Some(form) = self.form.take().and_then(|boundary| form::read(&boundary, &body)) {
-                        self.read_form(host, body, form);
+                Some(false) => {
+                    if let Some(boundary) = self.form.take() {
+                        self.read_form(host, &boundary);
                     }
                     self.finish(host);
                     return Flow::Continue;
                 }
             }
         }
+        let body = host.request_body();
         match head::read(self.head.operation, &body) {
             Ok(read) => self.read(host, body, &read),
             // A call that nobody here knows may send what it likes.
             Err(error)
                 if self.head.operation.is_head_only()
                     && error.code == "invalid_json"
-                    && may_be_json(&body) != Some(true) =>
+                    && may_be_json(host, true) != Some(true) =>
             {
                 self.finish(host);
             }
@@ -267,7 +270,9 @@ impl Request {
         self.finish(host);
     }
 
-    fn read_form(&mut self, host: &dyn Host, body: Vec<u8>, form: form::Form) {
+    fn read_form(&mut self, host: &dyn Host, boundary: &str) {
+        let body = host.request_body();
+        let Some(form) = form::read(boundary, &body) else { return };
         let texts = body.len().saturating_sub(form.file_bytes).div_ceil(BYTES_A_TOKEN);
         let tokens = texts + form.file_bytes.div_ceil(FILE_BYTES_A_TOKEN);
         host.set_request_header(header::INPUT_TOKENS, Some(&tokens.to_string()));
@@ -363,10 +368,10 @@ fn upgrade(headers: &[(String, String)]) -> Upgrade {
 }
 
 /// The boundary of a form. Of two content types some servers take the first and some the last.
-fn form_boundary(headers: &[(String, String)]) -> Option<String> {
+fn form_boundary(headers: &[(String, String)], path: &str) -> Option<String> {
     let mut types = headers.iter().filter(|(name, _)| name == "content-type");
     let content_type = types.next().filter(|_| types.next().is_none());
-    content_type.and_then(|(_, value)| form::boundary(value)).map(str::to_owned)
+    content_type.and_then(|(_, value)| form::boundary(path, value)).map(str::to_owned)
 }
 
 /// The address that the request comes from, as Envoy sees it behind trusted proxies.

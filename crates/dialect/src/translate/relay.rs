@@ -208,7 +208,8 @@ impl Progress {
             return Ok(());
         }
         let mut to = |event: Event<'_>| {
-            if matches!(event, Event::End) && !self.open.is_empty() {
+            let all_stopped = self.stopped && self.open.is_empty();
+            if matches!(event, Event::End) && self.is_started && !all_stopped {
                 // Some servers tell no end of a choice. Only the end of the bytes shows whether this was out of order.
                 self.end_is_told = true;
                 return;

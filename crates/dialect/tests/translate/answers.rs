@@ -188,6 +188,10 @@ fn what_came_after_an_end_in_the_middle_was_lost() {
     assert_eq!(run(&[TEXT, DONE, MORE, STOP]), whole);
     assert_eq!(run(&[TEXT, DONE, MORE, STOP, DONE, TEXT]), whole);
 
+    // A role opens no choice.
+    const ROLE: &[u8] = b"data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\"}}]}\n\n";
+    assert_eq!(run(&[ROLE, DONE, TEXT, MORE, STOP]), whole);
+
     let (out, is_complete) = run(&[TEXT, DONE, MORE]);
     assert!(out.contains("lo") && out.contains("event: error") && !out.contains("message_stop"), "{out}");
     assert!(!is_complete);
