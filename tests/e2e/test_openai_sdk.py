@@ -282,6 +282,15 @@ def test_a_key_bound_to_models_sees_only_those(gateway):
         assert [model.id for model in client.models.list()] == ["claude-sonnet-4-5"]
 
 
+def test_one_model_was_not_found(openai_client, anthropic_client, gemini_client, mock):
+    assert openai_client.models.retrieve("renamed").id == "renamed"
+    assert anthropic_client.models.retrieve("renamed").id == "renamed"
+    assert gemini_client.models.get(model="renamed").name == "models/renamed"
+    with pytest.raises(openai.NotFoundError, match='did you mean "renamed"'):
+        openai_client.models.retrieve("renamd")
+    assert mock.requests() == []
+
+
 def test_embeddings_pass_through(openai_client, mock):
     answer = openai_client.embeddings.create(model="text-embedding-3-small", input=["one", "two"])
     assert len(answer.data) == 2 and len(answer.data[0].embedding) > 0

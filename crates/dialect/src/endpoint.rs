@@ -32,6 +32,12 @@ pub fn model_of_other(dialect: Dialect, path: &str) -> Option<String> {
     decode(model).filter(|model| (1..=MODEL_BYTES).contains(&model.len()))
 }
 
+/// The model that a path below the version asks about, `/models/gpt-4o`; `None` for any other path.
+pub fn asked_about(path: &str) -> Option<String> {
+    let name = path.split('?').next()?.strip_prefix("/models/")?.trim_end_matches('/');
+    decode(name).filter(|model| (1..=MODEL_BYTES).contains(&model.len()))
+}
+
 /// A path in three: what stands before the name of its model, the name, and the rest.
 fn around_model(dialect: Dialect, path: &str) -> Option<(&str, &str, &str)> {
     let (before, ends): (_, &[char]) = match dialect {

@@ -166,7 +166,11 @@ async fn admit(
     decision.key.clone_from(&caller.principal.key);
     if question.operation == Operation::Models {
         decision.answered = true;
-        return Ok(Admitted::answer(reply::models(question.dialect, policy.models(&caller), decision)));
+        let dialect = question.dialect;
+        return Ok(Admitted::answer(match question.model.as_str() {
+            "" => reply::models(dialect, policy.models(&caller), decision),
+            name => reply::model(dialect, policy.model(&caller, name)?, decision),
+        }));
     }
     if policy.counts_itself(question, &caller)? {
         let tokens = headers.tokens().ok_or_else(uncountable)?;

@@ -177,42 +177,38 @@ pub(super) fn models<'a>(
     names: impl Iterator<Item = &'a str>,
     decision: &Decision,
 ) -> ProcessingResponse {
+    let data: Vec<_> = names.map(|name| described(dialect, name)).collect();
     let body = match dialect {
-        Dialect::Gemini => {
-            let models: Vec<_> = names
-                .map(|name| {
-                    json!({
-                        "name": format!("models/{name}"),
-                        "displayName": name,
-                        "supportedGenerationMethods": ["generateContent", "countTokens"],
-                    })
-                })
-                .collect();
-            json!({"models": models})
-        }
-        Dialect::OpenAi
-        | Dialect::Responses
-        | Dialect::Converse
-        | Dialect::Cohere
-        | Dialect::Invoke
-        | Dialect::RawPredict => {
-            let data: Vec<_> = names
-                .map(|name| json!({"id": name, "object": "model", "created": 0, "owned_by": "weirgate"}))
-                .collect();
-            json!({"object": "list", "data": data})
-        }
+        Dialect::Gemini => json!({"models": data}),
         Dialect::Anthropic => {
-            let data: Vec<_> = names
-                .map(|name| {
-                    json!({"type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z"})
-                })
-                .collect();
             let ends = |model: Option<&serde_json::Value>| model.and_then(|model| model.get("id")).cloned();
             json!({"first_id": ends(data.first()), "last_id": ends(data.last()), "has_more": false, "data": data})
         }
+        _ => json!({"object": "list", "data": data}),
     };
     let headers = vec![set_header("content-type", "application/json")];
     immediate(200, headers, body.to_string(), "models", told_record(decision, &Told::new()))
+}
+
+/// Answers with one model.
+pub(super) fn model(dialect: Dialect, name: &str, decision: &Decision) -> ProcessingResponse {
+    let headers = vec![set_header("content-type", "application/json")];
+    let body = described(dialect, name).to_string();
+    immediate(200, headers, body, "models", told_record(decision, &Told::new()))
+}
+
+fn described(dialect: Dialect, name: &str) -> serde_json::Value {
+    match dialect {
+        Dialect::Gemini => json!({
+            "name": format!("models/{name}"),
+            "displayName": name,
+            "supportedGenerationMethods": ["generateContent", "countTokens"],
+        }),
+        Dialect::Anthropic => {
+            json!({"type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z"})
+        }
+        _ => json!({"id": name, "object": "model", "created": 0, "owned_by": "weirgate"}),
+    }
 }
 
 /// Answers how many tokens a prompt has, in the client's shape.

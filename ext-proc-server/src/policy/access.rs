@@ -3,7 +3,7 @@
 use super::identity::{Directory, Principal};
 use super::limit::Rule;
 use super::rules::Rules;
-use super::{Holder, Policy, Question};
+use super::{Holder, Policy, Question, models};
 use std::collections::HashMap;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
@@ -96,6 +96,15 @@ impl Policy {
     pub fn models<'a>(&'a self, caller: &'a Caller) -> impl Iterator<Item = &'a str> {
         let names = self.config.models.iter().map(|model| model.name.as_str());
         names.filter(|name| caller.may_use(name))
+    }
+
+    /// One of them.
+    ///
+    /// # Errors
+    /// 404 for any other name.
+    pub fn model<'a>(&'a self, caller: &'a Caller, name: &str) -> Result<&'a str, ClientError> {
+        let found = self.models(caller).find(|model| *model == name);
+        found.ok_or_else(|| models::not_found(name, self.models(caller)))
     }
 }
 

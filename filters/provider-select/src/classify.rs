@@ -37,6 +37,9 @@ pub(crate) fn classify(method: &str, path: &str, sdk: Sdk) -> Class {
     let counts = if method == "POST" { endpoint::counts(below) } else { None };
     let in_path = if method == "POST" { endpoint::in_path(below) } else { None };
     let gemini = sdk == Sdk::Gemini || is_gemini(path);
+    let asked_about = if method == "GET" { endpoint::asked_about(below) } else { None };
+    // Google has operations and permissions of models there.
+    let asked_about = asked_about.filter(|model| !gemini || !model.contains(['/', ':']));
     let (dialect, operation) = match (method, bare) {
         _ if path == PROBE => (Dialect::OpenAi, Operation::Probe),
         ("POST", "/chat/completions") => (Dialect::OpenAi, Operation::ChatCompletions),
@@ -47,9 +50,14 @@ pub(crate) fn classify(method: &str, path: &str, sdk: Sdk) -> Class {
         ("POST", RERANK) if cohere.is_some() => (Dialect::Cohere, Operation::Rerank),
         ("POST", RERANK) if sdk != Sdk::Anthropic => (Dialect::OpenAi, Operation::Rerank),
         _ if let Some(dialect) = counts => (dialect, Operation::CountTokens),
-        ("GET", "/models") if sdk == Sdk::Anthropic => (Dialect::Anthropic, Operation::Models),
-        ("GET", "/models") if gemini => (Dialect::Gemini, Operation::Models),
-        ("GET", "/models") => (Dialect::OpenAi, Operation::Models),
+        ("GET", path) if path == "/models" || asked_about.is_some() => {
+            let dialect = match sdk {
+                Sdk::Anthropic => Dialect::Anthropic,
+                _ if gemini => Dialect::Gemini,
+                _ => Dialect::OpenAi,
+            };
+            (dialect, Operation::Models)
+        }
         _ if let Some(said) = &in_path => {
             (said.dialect, said.dialect.chat().unwrap_or(Operation::Passthrough))
         }
@@ -69,7 +77,8 @@ pub(crate) fn classify(method: &str, path: &str, sdk: Sdk) -> Class {
     let endpoint = endpoint.get(start.unwrap_or(0)..).unwrap_or_default().to_owned();
     let path = if operation == Operation::Probe { endpoint.clone() } else { usual_path(dialect, &endpoint) };
     let stream = in_path.as_ref().is_some_and(|said| said.stream);
-    let model = in_path.map(|said| said.model).or_else(|| endpoint::model_of_other(dialect, bare));
+    let model =
+        in_path.map(|said| said.model).or_else(|| endpoint::model_of_other(dialect, bare)).or(asked_about);
     Class { dialect, operation, endpoint, path, model, stream, key }
 }
 
@@ -136,6 +145,17 @@ mod tests {
             (Dialect::OpenAi, Operation::Embeddings, "/embeddings".to_owned())
         );
         assert_eq!(class("GET", "/v1/models").1, Operation::Models);
+        for (path, dialect, operation) in [
+            ("/v1/models/meta%2Fllama", Dialect::OpenAi, Operation::Models),
+            ("/v1/models/meta/llama", Dialect::OpenAi, Operation::Models),
+            ("/v1beta/models/gemini-2.5-pro", Dialect::Gemini, Operation::Models),
+            ("/v1beta/models/gemini-2.5-pro/operations/x", Dialect::Gemini, Operation::Passthrough),
+        ] {
+            let class = classify("GET", path, Sdk::Other);
+            assert_eq!((class.dialect, class.operation), (dialect, operation), "{path}");
+        }
+        assert_eq!(classify("GET", "/v1/models/meta%2Fllama", Sdk::Other).model.unwrap(), "meta/llama");
+        assert_eq!(class("DELETE", "/v1/models/x").1, Operation::Passthrough);
         assert_eq!(classify("GET", "/v1/models", Sdk::Anthropic).dialect, Dialect::Anthropic);
         assert_eq!(class("GET", PROBE).1, Operation::Probe);
     }
