@@ -20,6 +20,7 @@ def to(provider, model):
 def change(config):
     models = {
         GEMINI: [to("gemini", GEMINI)],
+        "embedder": [to("gemini", GEMINI)],
         COHERE: [to("cohere", COHERE)],
         "titan": [to("bedrock", TITAN)],
         "cohere-at-bedrock": [to("bedrock", COHERE_AT_BEDROCK)],
@@ -138,3 +139,11 @@ def test_a_provider_without_embeddings_is_not_asked(openai_client, mock):
     with pytest.raises(openai.BadRequestError) as refused:
         openai_client.embeddings.create(model="claude-sonnet-4-5", input="x")
     assert refused.value.code == "dialect_not_available" and mock.requests() == []
+
+
+def test_geminis_sdk_could_not_embed_under_another_name(gemini_client, mock):
+    answer = gemini_client.models.embed_content(model="embedder", contents=TEXTS)
+    assert len(answer.embeddings) == len(TEXTS)
+    sent = mock.only_request()
+    assert sent["path"] == f"/v1beta/models/{GEMINI}:batchEmbedContents"
+    assert {request["model"] for request in json.loads(sent["body"])["requests"]} == {f"models/{GEMINI}"}

@@ -227,6 +227,29 @@ impl Head {
     }
 }
 
+/// The edits that put another model in place of every one that a body of Gemini's API names besides its path: `model`, and that of each
+/// of `requests`. They are in the order of the body. Empty if there is none, or if the body cannot be read.
+pub fn rename_in_gemini(body: &[u8], model: &str) -> Vec<Edit> {
+    #[derive(Deserialize)]
+    struct Call<'a> {
+        #[serde(borrow, default)]
+        model: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        requests: Vec<Inner<'a>>,
+    }
+    #[derive(Deserialize)]
+    struct Inner<'a> {
+        #[serde(borrow, default)]
+        model: Option<&'a RawValue>,
+    }
+    let Ok(Call { model: own, requests }) = serde_json::from_slice(body) else { return Vec::new() };
+    let named = own.into_iter().chain(requests.into_iter().filter_map(|request| request.model));
+    let mut spans: Vec<_> = named.filter_map(|raw| span(body, raw)).collect();
+    spans.sort_by_key(|span| span.start);
+    let text = serde_json::Value::from(format!("models/{model}")).to_string();
+    spans.into_iter().map(|span| Edit { span, text: text.clone() }).collect()
+}
+
 /// A chat's body with a cap on the tokens of its answer, in place of every cap that it has. `field`: the name that a provider of OpenAI's
 /// chat has for it, where that is not `max_completion_tokens`. `None` for a body that is no JSON object.
 pub fn cap_output(dialect: Dialect, body: &[u8], field: Option<&str>, tokens: u64) -> Option<Vec<u8>> {

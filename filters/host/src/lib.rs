@@ -254,14 +254,19 @@ pub fn prompt_dialect(host: &dyn Host) -> Option<Dialect> {
     }
 }
 
-/// Applies an edit to the request body, which is all buffered, and says its new length in the headers.
-pub fn edit_request(host: &dyn Host, mut body: Vec<u8>, edit: Edit) {
-    let Edit { span, text } = edit;
-    if span.end <= body.len() && span.start <= span.end {
-        body.splice(span, text.into_bytes());
-        host.set_request_body(&body);
-        host.set_request_header("content-length", Some(&body.len().to_string()));
+/// Applies edits, in the order of the body, to the request body, which is all buffered, and says its new length in the headers.
+pub fn edit_request(host: &dyn Host, body: &[u8], edits: impl IntoIterator<Item = Edit>) {
+    let mut edited = Vec::with_capacity(body.len());
+    let mut done = 0;
+    for Edit { span, text } in edits {
+        let (Some(before), true) = (body.get(done..span.start), span.end <= body.len()) else { return };
+        edited.extend_from_slice(before);
+        edited.extend_from_slice(text.as_bytes());
+        done = span.end;
     }
+    edited.extend_from_slice(body.get(done..).unwrap_or_default());
+    host.set_request_body(&edited);
+    host.set_request_header("content-length", Some(&edited.len().to_string()));
 }
 
 /// Tells record that a filter refused the request, which decide will then not see.

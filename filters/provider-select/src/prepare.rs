@@ -5,7 +5,7 @@
 use weirgate_contract::filter_config::{Upstream, provider_path};
 use weirgate_contract::handover::{Decision, RequestHead};
 use weirgate_contract::{filter_state, metadata, response_header};
-use weirgate_dialect::{Operation, endpoint, form, head, rerank, translate};
+use weirgate_dialect::{Dialect, Operation, endpoint, form, head, rerank, translate};
 use weirgate_filter_host::{Flow, Host, edit_request};
 
 /// What is known of one attempt.
@@ -71,18 +71,21 @@ impl Prepared {
         }
         let content_type = host.request_header("content-type").unwrap_or_default();
         let renamed = upstream.model.as_ref().and_then(|model| {
+            if dialect == Some(Dialect::Gemini) {
+                return Some(head::rename_in_gemini(&body, model)).filter(|edits| !edits.is_empty());
+            }
             // Its path and query were looked at before; what is called a form may also be JSON.
             if let Some(form) =
                 form::boundary("", &content_type).and_then(|boundary| form::read(boundary, &body))
             {
-                return (form.model != *model).then(|| form.set_model(model));
+                return (form.model != *model).then(|| vec![form.set_model(model)]);
             }
             let head = head::read(Operation::Passthrough, &body).ok()?;
             head.model.as_ref().filter(|current| *current != model)?;
-            Some(head.set_model(model))
+            Some(vec![head.set_model(model)])
         });
         match renamed {
-            Some(edit) => edit_request(host, body, edit),
+            Some(edits) => edit_request(host, &body, edits),
             None => {
                 if changed {
                     host.set_request_body(&body);

@@ -253,7 +253,7 @@ impl Request {
         if in_path {
             self.choose_model(host);
         } else if let Some(chosen) = self.chosen_model.take().filter(|chosen| *chosen != self.head.model) {
-            edit_request(host, body, read.set_model(&chosen));
+            edit_request(host, &body, [read.set_model(&chosen)]);
             self.head.model = chosen;
         }
         if let Some(tokens) = read.max_tokens {
@@ -282,7 +282,7 @@ impl Request {
         self.head.stream |= form.stream;
         match self.chosen_model.take().filter(|chosen| *chosen != form.model) {
             Some(chosen) => {
-                edit_request(host, body, form.set_model(&chosen));
+                edit_request(host, &body, [form.set_model(&chosen)]);
                 self.head.model = chosen;
             }
             None => self.head.model = form.model,

@@ -73,7 +73,7 @@ impl Prompt {
         }
         let edit = head.filter(|head| ask && head.stream).and_then(|head| head.ask_for_usage(&body));
         if let Some(edit) = edit {
-            edit_request(host, body, edit);
+            edit_request(host, &body, [edit]);
             self.usage_is_ours = true;
         }
         Flow::Continue

@@ -185,3 +185,20 @@ fn a_completion_of_many_prompts_was_reserved_as_one() {
     let chat = read(Operation::ChatCompletions, br#"{"prompt":["a","b"]}"#).unwrap();
     assert_eq!(chat.choices, 1);
 }
+
+#[test]
+fn every_model_in_a_call_of_geminis_is_renamed() {
+    let renamed = |body: &str| {
+        let mut body = body.to_owned();
+        for Edit { span, text } in rename_in_gemini(body.as_bytes(), "m").into_iter().rev() {
+            body.replace_range(span, &text);
+        }
+        body
+    };
+    let body = r#"{"requests": [{"model": "models/a", "content": {"model": 1}}, {"content": {}}, {"model":"a"}], "model":"a"}"#;
+    let expected = r#"{"requests": [{"model": "models/m", "content": {"model": 1}}, {"content": {}}, {"model":"models/m"}], "model":"models/m"}"#;
+    assert_eq!(renamed(body), expected);
+    for other in ["{}", "[]", "x", r#"{"requests":{}}"#] {
+        assert_eq!(renamed(other), other);
+    }
+}
