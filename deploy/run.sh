@@ -10,7 +10,16 @@ export PATH="$PWD/.tools/bin:$PATH"
 weirgate=${WEIRGATE:-target/debug/weirgate}
 mock=${MOCK_PROVIDER:-target/debug/mock-provider}
 
-if [ -z "${WEIRGATE_KEY:-}" ]; then
+case "${OPENAI_API_KEY:+openai} ${ANTHROPIC_API_KEY:+anthropic}" in
+    "openai anthropic") config=deploy/weirgate.yaml ;;
+    "openai ") config=deploy/openai.yaml ;;
+    " anthropic") config=deploy/anthropic.yaml ;;
+    *) config= ;;
+esac
+config=${WEIRGATE_CONFIG:-$config}
+
+# Whoever has a file of their own may have keys in it.
+if [ -z "${WEIRGATE_KEY:-}" ] && { [ -z "$config" ] || grep -qs WEIRGATE_KEY "$config"; }; then
     WEIRGATE_KEY=wg-$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
     export WEIRGATE_KEY
     echo "WEIRGATE_KEY is not set, so here is a key for this run. To use it in another terminal:"
@@ -19,13 +28,6 @@ if [ -z "${WEIRGATE_KEY:-}" ]; then
     echo
 fi
 
-case "${OPENAI_API_KEY:+openai} ${ANTHROPIC_API_KEY:+anthropic}" in
-    "openai anthropic") config=deploy/weirgate.yaml ;;
-    "openai ") config=deploy/openai.yaml ;;
-    " anthropic") config=deploy/anthropic.yaml ;;
-    *) config= ;;
-esac
-config=${WEIRGATE_CONFIG:-$config}
 if [ -n "$config" ]; then
     echo "Configuration: $config"
     exec "$weirgate" up --config "$config"
@@ -59,8 +61,7 @@ if [ ! -e "$folder/port" ]; then
     exit 1
 fi
 port=$(cat "$folder/port")
-export MOCK_OPENAI_URL=http://127.0.0.1:$port/v1
-export MOCK_ANTHROPIC_URL=http://127.0.0.1:$port/v1
+export MOCK_URL=http://127.0.0.1:$port
 export WEIRGATE_PORT=${WEIRGATE_PORT:-8080}
 export WEIRGATE_ADMIN_PORT=${WEIRGATE_ADMIN_PORT:-9900}
 export WEIRGATE_LEDGER=${WEIRGATE_LEDGER:-$folder/ledger.jsonl}

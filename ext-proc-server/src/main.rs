@@ -136,8 +136,7 @@ async fn run(verb: Verb) -> Result<(), String> {
         Verb::Render { file, filters, only } => {
             let config = read(&file.config)?;
             if let Some(filter) = only {
-                print!("{}", render_filter(filter, &config, &filters.folder(&config)).yaml());
-                return Ok(());
+                return cli::print(render_filter(filter, &config, &filters.folder(&config)).yaml());
             }
             let admin = config
                 .envoy
@@ -147,8 +146,7 @@ async fn run(verb: Verb) -> Result<(), String> {
                 });
             let service = config.service_address.clone().unwrap_or_else(|| config.service.clone());
             let paths = Paths { filters: filters.folder(&config), service, admin };
-            print!("{}", render(&config, &paths).yaml());
-            Ok(())
+            cli::print(render(&config, &paths).yaml())
         }
         Verb::Prices(verb) => cli::prices::run(verb),
         Verb::Organizations(verb) => manage::run(manage::ORGANIZATIONS, verb).await,

@@ -35,8 +35,7 @@ VARIABLES = {
     "WEIRGATE_LEDGER": "/nowhere/ledger.jsonl",
     "OPENAI_API_KEY": "sk-none",
     "ANTHROPIC_API_KEY": "sk-ant-none",
-    "MOCK_OPENAI_URL": "http://127.0.0.1:9100/v1",
-    "MOCK_ANTHROPIC_URL": "http://127.0.0.1:9100/v1",
+    "MOCK_URL": "http://127.0.0.1:9100",
 }
 
 
@@ -201,7 +200,6 @@ def test_shellcheck_has_no_warning(path):
         ({"OPENAI_API_KEY": "a", "ANTHROPIC_API_KEY": "b"}, "deploy/weirgate.yaml"),
         ({"OPENAI_API_KEY": "a", "ANTHROPIC_API_KEY": ""}, "deploy/openai.yaml"),
         ({"ANTHROPIC_API_KEY": "b"}, "deploy/anthropic.yaml"),
-        ({"OPENAI_API_KEY": "a", "WEIRGATE_CONFIG": "mine.yaml"}, "mine.yaml"),
     ],
 )
 def test_run_takes_the_configuration_that_the_keys_call_for(keys, configuration, tmp_path):
@@ -211,6 +209,17 @@ def test_run_takes_the_configuration_that_the_keys_call_for(keys, configuration,
     output = run(DEPLOY / "run.sh", "", env=environment(WEIRGATE=str(fake), **keys))
     assert f"called: up --config {configuration}; key: 35" in output
     assert re.search(r"export WEIRGATE_KEY=wg-[0-9a-f]{32}\n", output)
+
+
+@pytest.mark.parametrize(("key", "is_printed"), [("${WEIRGATE_KEY}", True), ("a-key-of-my-own", False)])
+def test_run_printed_a_key_that_a_file_of_ones_own_does_not_know(key, is_printed, tmp_path):
+    fake, config = tmp_path / "weirgate", tmp_path / "mine.yaml"
+    fake.write_text('#!/bin/sh\necho "called: $*"\n')
+    fake.chmod(0o755)
+    config.write_text(f"keys: [{{name: mine, key: '{key}'}}]\n")
+    output = run(DEPLOY / "run.sh", "", env=environment(WEIRGATE=str(fake), WEIRGATE_CONFIG=str(config)))
+    assert f"called: up --config {config}" in output
+    assert ("export WEIRGATE_KEY=wg-" in output) is is_printed
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 //! `weirgate organizations|teams|users|keys|limits`, `spend` and `audit`: the admin API from a terminal.
 
 use super::client::{Server, escape, query};
+use super::print;
 use super::table::{plain, table};
 use clap::{Args, Subcommand};
 use hyper::Method;
@@ -191,8 +192,7 @@ pub(crate) async fn run(kind: Kind, verb: Verb) -> Result<(), String> {
         Verb::Delete(one) => one.server.call(Method::DELETE, &one.path(kind), None).await.map(|_| ()),
         Verb::List { server, json } => {
             let items = pages(&server, kind.plural, Vec::new(), usize::MAX).await?;
-            show(&items, kind.columns, json);
-            Ok(())
+            show(&items, kind.columns, json)
         }
     }
 }
@@ -230,27 +230,23 @@ pub(crate) async fn spend(spend: Spend) -> Result<(), String> {
     }
     let text = spend.server.call(Method::GET, &format!("/spend{}", query(parameters)), None).await?;
     if csv.is_some() {
-        print!("{text}");
-        return Ok(());
+        return print(text);
     }
     let body = parsed(&text)?;
     if spend.format == "json" {
-        println!("{body:#}");
-        return Ok(());
+        return print(format_args!("{body:#}\n"));
     }
     let groups = spend.group_by.unwrap_or_default();
     let sums = ["requests", "failed", "input_tokens", "output_tokens", "cached_tokens", "cost_micros"];
     let columns: Vec<&str> = groups.split(',').filter(|name| !name.is_empty()).chain(sums).collect();
-    print!("{}", table(&items(&body, "rows"), &columns));
-    Ok(())
+    print(table(&items(&body, "rows"), &columns))
 }
 
 /// Prints who changed what.
 pub(crate) async fn audit(audit: Audit) -> Result<(), String> {
     let filters = vec![("kind", audit.kind), ("name", audit.name), ("actor", audit.actor)];
     let changes = pages(&audit.server, "audit", filters, audit.limit).await?;
-    show(&changes, &["sequence", "time", "role", "actor", "action", "kind", "name"], audit.json);
-    Ok(())
+    show(&changes, &["sequence", "time", "role", "actor", "action", "kind", "name"], audit.json)
 }
 
 impl One {
@@ -261,13 +257,10 @@ impl One {
     fn print(&self, text: &str) -> Result<(), String> {
         let value = parsed(text)?;
         if self.json {
-            println!("{value:#}");
-            return Ok(());
+            return print(format_args!("{value:#}\n"));
         }
-        for (name, value) in value.as_object().into_iter().flatten() {
-            println!("{name}: {}", plain(value));
-        }
-        Ok(())
+        let lines = value.as_object().into_iter().flatten();
+        print(lines.map(|(name, value)| format!("{name}: {}\n", plain(value))).collect::<String>())
     }
 }
 
@@ -355,11 +348,11 @@ async fn pages(
     Ok(found)
 }
 
-fn show(items: &[Value], columns: &[&str], json: bool) {
+fn show(items: &[Value], columns: &[&str], json: bool) -> Result<(), String> {
     if json {
-        println!("{:#}", Value::Array(items.to_vec()));
+        print(format_args!("{:#}\n", Value::Array(items.to_vec())))
     } else {
-        print!("{}", table(items, columns));
+        print(table(items, columns))
     }
 }
 

@@ -58,16 +58,12 @@ pub(crate) fn run(verb: Verb) -> Result<(), String> {
             match out {
                 Some(path) => std::fs::write(&path, table.json())
                     .map_err(|error| format!("cannot write {}: {error}", path.display())),
-                None => {
-                    print!("{}", table.json());
-                    Ok(())
-                }
+                None => super::print(table.json()),
             }
         }
         Verb::List { model, config } => {
             let prices = config.map_or_else(|| Ok(Prices::builtin()), |path| prices(&path))?;
-            print!("{}", model.map_or_else(|| Ok(list(&prices)), |model| one(&prices, &model))?);
-            Ok(())
+            super::print(model.map_or_else(|| Ok(list(&prices)), |model| one(&prices, &model))?)
         }
     }
 }

@@ -113,13 +113,13 @@ impl Translation {
         if let Some(status) = status.or(part.status).filter(|_| self.holds_head) {
             host.set_response_header(":status", Some(&status.to_string()));
         }
-        if self.holds_head && !end && SystemTime::now() >= self.hold_until {
-            self.holds_head = false;
-        }
+        // The clock is not asked for each part of a stream.
+        let is_late = is_whole && !end && SystemTime::now() >= self.hold_until;
+        self.holds_head &= !is_late;
         let holds = self.holds_head && !end;
         // What is held is given again with the next part, if it is not taken out.
         if let Some(mut bytes) = part.bytes {
-            if is_whole && !holds && !end {
+            if is_late {
                 bytes.push(b' ');
             }
             host.set_response_body(&bytes);

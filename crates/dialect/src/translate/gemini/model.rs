@@ -32,6 +32,12 @@ impl Model {
         self.is_from((3, 0))
     }
 
+    /// Whether it takes a form of the answer along with tools. Earlier ones answer 400, as many have told, for one in
+    /// <https://github.com/googleapis/python-genai/issues/867>.
+    pub(super) fn takes_form_with_tools(&self) -> bool {
+        self.is_from((3, 0))
+    }
+
     pub(super) fn thinking(&self) -> Thinking {
         let has = |word: &str| self.name.contains(word);
         // Models of pictures and of speech have budgets or words of their own, or none.

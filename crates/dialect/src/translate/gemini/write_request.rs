@@ -32,8 +32,9 @@ pub(in crate::translate) fn write(
     let mut remarks = Remarks::new(options.unsupported);
     let mut body = Fields::default();
     contents::write(turns, &model, &mut remarks, &mut body)?;
+    let has_tools = !tools.is_empty();
     tools::write(tools, choice, parallel_calls, &mut remarks, &mut body)?;
-    let config = config::write(settings, &model, &mut remarks.report)?;
+    let config = config::write(settings, &model, has_tools, &mut remarks.report)?;
     let Remarks { mut report, .. } = remarks;
     let body = finish(body, config, rest, &mut report);
     Ok(translate::Request { body, dropped: report.into_dropped(), stream, include_usage })

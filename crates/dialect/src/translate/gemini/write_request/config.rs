@@ -11,7 +11,12 @@ use serde_json::value::RawValue;
 const MOST_STOPS: usize = 5;
 
 /// Gives the fields of `generationConfig`.
-pub(super) fn write(settings: Vec<Setting<'_>>, model: &Model, report: &mut Report) -> Result<Fields, Error> {
+pub(super) fn write(
+    settings: Vec<Setting<'_>>,
+    model: &Model,
+    has_tools: bool,
+    report: &mut Report,
+) -> Result<Fields, Error> {
     let mut config = Fields::default();
     for Setting { path, want } in settings {
         let mut copy = |name, value: &RawValue| config.json(name, value.get());
@@ -43,6 +48,11 @@ pub(super) fn write(settings: Vec<Setting<'_>>, model: &Model, report: &mut Repo
                     None => is_new,
                 }
             }
+            Want::Format(_) if has_tools && !model.takes_form_with_tools() => unsupported(
+                path,
+                "models before Gemini 3 take no form of the answer along with tools",
+                report,
+            )?,
             Want::Format(format) => write_format(&format, path, &mut config, report),
             Want::Reasoning(reasoning) => write_thinking(&reasoning, model, &mut config),
             Want::LogitBias(_) => unsupported(path, "its tokens are not OpenAI's", report)?,

@@ -479,6 +479,14 @@ fn a_schema_is_copied() {
 }
 
 #[test]
+fn a_form_of_the_answer_along_with_tools_was_a_400_of_geminis() {
+    let both =
+        || Request { tools: vec![function("f")], ..wants("response_format", Want::Format(Format::Json)) };
+    assert_eq!(unsupported(both, "response_format").get("generationConfig"), None);
+    assert_eq!(body_for(both(), &THIRD)["generationConfig"], json!({"responseMimeType": "application/json"}));
+}
+
+#[test]
 fn too_many_stop_sequences() {
     let many = || wants("stop", Want::Stop(["a", "b", "c", "d", "e", "f"].map(Text::from).to_vec()));
     let body = unsupported(many, "stop");
