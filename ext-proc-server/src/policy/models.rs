@@ -52,12 +52,14 @@ pub(super) fn unreachable(
     } else {
         format!("; it is available {}", available.join(", and "))
     };
-    ClientError::new(
-        ErrorKind::InvalidRequest,
-        "dialect_not_available",
-        format!("no provider offers the model \"{model}\" for this call of the {dialect} API{hint}"),
-    )
-    .with_param("model")
+    let message = if model.is_empty() {
+        format!(
+            "the call names no model, and no usual provider takes such calls of the {dialect} API: choose one with x-weirgate-provider"
+        )
+    } else {
+        format!("no provider offers the model \"{model}\" for this call of the {dialect} API{hint}")
+    };
+    ClientError::new(ErrorKind::InvalidRequest, "dialect_not_available", message).with_param("model")
 }
 
 pub(super) fn no_provider<'a>(provider: &str, known: impl Iterator<Item = &'a str>) -> ClientError {
@@ -69,7 +71,7 @@ pub(super) fn no_provider<'a>(provider: &str, known: impl Iterator<Item = &'a st
 pub(super) fn no_passthrough<'a>(model: &str, known: impl Iterator<Item = &'a str>) -> ClientError {
     let known: Vec<&str> = known.collect();
     let unknown = match (model, nearest(model, &known)) {
-        ("", _) => String::new(),
+        ("", _) => ", nor could a model be read".to_owned(),
         (model, None) => format!(", nor is the model \"{model}\""),
         (model, Some(near)) => format!(", nor is the model \"{model}\" (did you mean \"{near}\"?)"),
     };

@@ -233,7 +233,7 @@ fn an_unknown_path_did_not_say_what_would_let_it_pass() {
     };
     assert_eq!(
         message(""),
-        "this path is not known here; such calls need a provider named by `passthrough` in the gateway's configuration"
+        "this path is not known here, nor could a model be read; such calls need a provider named by `passthrough` in the gateway's configuration"
     );
     assert!(message("gtp-4o").starts_with(
         "this path is not known here, nor is the model \"gtp-4o\" (did you mean \"gpt-4o\"?); such calls need"
