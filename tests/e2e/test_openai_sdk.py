@@ -282,6 +282,23 @@ def test_a_key_bound_to_models_sees_only_those(gateway):
         assert [model.id for model in client.models.list()] == ["claude-sonnet-4-5"]
 
 
+def test_a_client_says_what_becomes_of_fields_that_a_provider_cannot_take(openai_client, mock):
+    def ask(word=None):
+        headers = {"x-weirgate-unsupported-fields": word} if word else {}
+        return openai_client.chat.completions.with_raw_response.create(
+            model="claude-sonnet-4-5", messages=HELLO, logit_bias={"1": 1}, extra_headers=headers
+        )
+
+    for refused in None, "reject":
+        with pytest.raises(openai.UnprocessableEntityError, match="logit_bias"):
+            ask(refused)
+    with pytest.raises(openai.BadRequestError, match="x-weirgate-unsupported-fields"):
+        ask("ignore")
+    assert mock.requests() == []
+    assert ask("drop").headers["x-weirgate-dropped-fields"] == "logit_bias"
+    assert "x-weirgate-unsupported-fields" not in mock.only_request()["headers"]
+
+
 def test_one_model_was_not_found(openai_client, anthropic_client, gemini_client, mock):
     assert openai_client.models.retrieve("renamed").id == "renamed"
     assert anthropic_client.models.retrieve("renamed").id == "renamed"

@@ -26,6 +26,9 @@ pub struct RequestHead {
     /// Why a filter refused the request, if one did: the error's code.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub refused: String,
+    /// What the client says is to become of fields that a provider cannot take, `drop` or `reject`; empty: as is configured.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub unsupported_fields: String,
 }
 
 /// What translate has found in a request, for `provider-select` that translates the answer.

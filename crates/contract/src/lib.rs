@@ -39,6 +39,8 @@ pub mod request_header {
     pub const END_USER: &str = "x-weirgate-end-user";
     /// The request's own tags, separated by commas.
     pub const TAGS: &str = "x-weirgate-tags";
+    /// What becomes of fields that a provider cannot take, `drop` or `reject`, where the client says it.
+    pub const UNSUPPORTED_FIELDS: &str = "x-weirgate-unsupported-fields";
     /// Set where the request may hold thinking of another provider's than those of its dialect, which they would refuse.
     pub const FOREIGN: &str = "x-weirgate-foreign";
     /// A [`crate::handover::Asked`] as JSON, where answers are cached.

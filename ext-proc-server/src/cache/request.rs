@@ -44,7 +44,9 @@ impl Request {
         let scope = scope(settings.scope, principal);
         let of = |asked: &str| {
             let model = [scope.as_str(), question.dialect.as_str(), question.model.as_str(), asked];
-            digest(model.into_iter().chain(order.iter().map(String::as_str)))
+            // An answer to what was left out is none to a request of which nothing may be.
+            let unsupported = Some(question.unsupported_fields.as_str()).filter(|word| !word.is_empty());
+            digest(model.into_iter().chain(order.iter().map(String::as_str)).chain(unsupported))
         };
         let private = matches!(settings.scope, Scope::EndUser);
         let question = semantic.and_then(|semantic| {

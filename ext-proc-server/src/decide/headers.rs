@@ -40,6 +40,7 @@ pub(super) struct Headers {
     source: Option<String>,
     end_user: Option<String>,
     tags: Option<String>,
+    unsupported_fields: Option<String>,
     pub(super) probe: Option<String>,
     pub(super) chain: Option<String>,
     asked: Option<String>,
@@ -68,6 +69,7 @@ impl Headers {
                 header::SOURCE => &mut read.source,
                 header::END_USER => &mut read.end_user,
                 header::TAGS => &mut read.tags,
+                header::UNSUPPORTED_FIELDS => &mut read.unsupported_fields,
                 header::PROBE => &mut read.probe,
                 header::CHAIN => &mut read.chain,
                 header::ASKED => &mut read.asked,
@@ -119,6 +121,7 @@ impl Headers {
                 .filter(|tag| !tag.is_empty())
                 .collect(),
             tier: self.tier.clone().unwrap_or_default(),
+            unsupported_fields: self.unsupported_fields.clone().unwrap_or_default(),
             model: self.model.clone().unwrap_or_default(),
             provider: self.provider.clone(),
             key_digest: self.key_digest.as_deref().and_then(crate::config::hex_digest),

@@ -49,6 +49,8 @@ pub struct Question {
     pub tags: Vec<String>,
     /// The service tier that it asks for; empty: the standard one.
     pub tier: String,
+    /// What it says is to become of fields that a provider cannot take; empty: as is configured.
+    pub unsupported_fields: String,
     /// Tokens counted in the prompt.
     pub input_tokens: u64,
     /// The client's cap on the tokens of one answer.

@@ -67,6 +67,7 @@ fn question(model: &str) -> Question {
         end_user: String::new(),
         tags: Vec::new(),
         tier: String::new(),
+        unsupported_fields: String::new(),
         input_tokens: 1_000,
         max_tokens: Some(100),
         choices: 1,

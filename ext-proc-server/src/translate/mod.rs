@@ -39,11 +39,16 @@ impl Job {
             path: get(about::PATH).unwrap_or_default().to_owned(),
             model: get(about::MODEL).unwrap_or_default().to_owned(),
             older_cap_field: get(about::CAP_FIELD) == Some("max_tokens"),
-            unsupported: match get(about::UNSUPPORTED) {
-                Some("drop") => Unsupported::Drop,
-                _ => Unsupported::Reject,
-            },
+            unsupported: get(about::UNSUPPORTED).and_then(unsupported).unwrap_or(Unsupported::Reject),
         })
+    }
+}
+
+fn unsupported(word: &str) -> Option<Unsupported> {
+    match word {
+        "drop" => Some(Unsupported::Drop),
+        "reject" => Some(Unsupported::Reject),
+        _ => None,
     }
 }
 
@@ -72,10 +77,13 @@ pub(crate) struct Attempt {
 impl Attempt {
     /// Reads what is to be done from the metadata of a stream; `None` if this is no translating filter.
     pub(crate) fn read(metadata: &MetadataMap) -> Option<Self> {
-        let job = Job::read(metadata)?;
+        let mut job = Job::read(metadata)?;
         let head: Option<RequestHead> = json(metadata, about::REQUEST);
         let decision: Option<Decision> = json(metadata, about::DECISION);
         let embeds = head.as_ref().is_some_and(|head| head.operation == Operation::Embeddings);
+        if let Some(wanted) = head.as_ref().and_then(|head| unsupported(&head.unsupported_fields)) {
+            job.unsupported = wanted;
+        }
         let (asked, stream) = head.map(|head| (head.model, head.stream)).unwrap_or_default();
         Some(Self {
             job,

@@ -72,6 +72,7 @@ impl Request {
         let key_digest = key.filter(|_| !keep_credentials).map(credentials::digest);
         let choice = choose(&headers, &config.rules);
         let end_user = get(header::END_USER).map(str::to_owned);
+        let unsupported = get(header::UNSUPPORTED_FIELDS).unwrap_or_default().to_owned();
         let tags = get(header::TAGS).filter(|tags| tags.len() <= NAME_BYTES).map(str::to_owned);
         for (name, _) in &headers {
             let ours = name.starts_with(header::PREFIX);
@@ -106,6 +107,10 @@ impl Request {
         if let Some(tags) = &tags {
             host.set_request_header(header::TAGS, Some(tags));
         }
+        let knows_unsupported = matches!(unsupported.as_str(), "" | "drop" | "reject");
+        if !unsupported.is_empty() && knows_unsupported {
+            host.set_request_header(header::UNSUPPORTED_FIELDS, Some(&unsupported));
+        }
         if let Some(source) = source(host) {
             host.set_request_header(header::SOURCE, Some(&source));
         }
@@ -121,6 +126,7 @@ impl Request {
                 stream,
                 key_digest: key_digest.unwrap_or_default(),
                 refused: String::new(),
+                unsupported_fields: unsupported,
             },
             chosen_model: choice.model,
             end_user,
@@ -138,6 +144,7 @@ impl Request {
         let flow = match operation {
             // Whoever makes keys up is not worth a body, nor a call of decide.
             _ if forged => request.refuse(host, &forged_key()),
+            _ if !knows_unsupported => request.refuse(host, &bad_unsupported()),
             _ if too_large => request.refuse(host, &request.too_large()),
             _ if upgrade == Upgrade::Other => request.refuse(host, &no_upgrade()),
             Operation::Realtime if asked.is_err() => request.refuse(host, &two_models()),
@@ -434,6 +441,12 @@ fn forged_key() -> ClientError {
 
 fn empty() -> ClientError {
     ClientError::new(ErrorKind::InvalidRequest, "invalid_json", "the body is empty: a JSON object is needed")
+}
+
+fn bad_unsupported() -> ClientError {
+    let message = format!("{} is \"drop\" or \"reject\"", header::UNSUPPORTED_FIELDS);
+    ClientError::new(ErrorKind::InvalidRequest, "invalid_value", message)
+        .with_param(header::UNSUPPORTED_FIELDS)
 }
 
 fn two_models() -> ClientError {

@@ -39,6 +39,7 @@ fn question() -> Question {
         end_user: String::new(),
         tags: Vec::new(),
         tier: String::new(),
+        unsupported_fields: String::new(),
         input_tokens: 1,
         max_tokens: None,
         choices: 1,
@@ -92,6 +93,7 @@ fn an_answer_is_shared_with_nobody_to_whom_it_does_not_belong() {
     for changed in [
         Question { model: "other".to_owned(), ..question() },
         Question { dialect: Dialect::Anthropic, ..question() },
+        Question { unsupported_fields: "drop".to_owned(), ..question() },
     ] {
         assert_ne!(same, key(&settings(), &principal("k", "red"), &changed, &["a", "b"]));
     }

@@ -403,3 +403,14 @@ fn upstream_a_call_whose_model_is_not_renamed_broke_the_filter() {
         assert_eq!(host.body(), body);
     }
 }
+
+#[test]
+fn a_word_for_unsupported_fields_is_known_or_refused() {
+    for (word, flow) in [("drop", Flow::Continue), ("reject", Flow::Continue), ("ignore", Flow::Answered)] {
+        let headers = [("x-weirgate-unsupported-fields", word)];
+        let host = FakeHost::request("POST", "/v1/chat/completions", &headers).with_body(CHAT);
+        assert_eq!(host.run_request(&mut select("")), flow, "{word}");
+        let kept = host.request_header("x-weirgate-unsupported-fields");
+        assert_eq!(kept.is_some(), flow == Flow::Continue, "{word}");
+    }
+}

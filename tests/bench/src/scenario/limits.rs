@@ -142,6 +142,7 @@ fn question(key_digest: Option<[u8; 32]>) -> Question {
         end_user: String::new(),
         tags: Vec::new(),
         tier: String::new(),
+        unsupported_fields: String::new(),
         input_tokens: 300,
         max_tokens: Some(100),
         choices: 1,
