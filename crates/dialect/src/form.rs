@@ -2,7 +2,8 @@
 //!
 //! Calls that send a file name their model in `multipart/form-data` ([RFC 7578](https://www.rfc-editor.org/rfc/rfc7578)). Servers read
 //! forms differently where the standards leave room, and a form that names one model to us and another to the provider would get
-//! around a key's models, its budget and the rules for prompts. So a form is read only if every server must read it as we do; of any other nothing is known.
+//! around a key's models, its budget and the rules for prompts. So a form is read only if every server must read it as we do; of any
+//! other nothing is known.
 
 use crate::head::Edit;
 use crate::names::MODEL_BYTES;
@@ -96,7 +97,7 @@ pub fn read(boundary: &str, body: &[u8]) -> Option<Form> {
     let mut form = Form { choices: 1, ..Form::default() };
     let mut seen = [false; KNOWN.len()];
     for Field { name, is_file, value, span } in fields(boundary, body)? {
-        let Some(place) = KNOWN.iter().position(|known| known.eq_ignore_ascii_case(name.trim_ascii())) else {
+        let Some(place) = KNOWN.iter().position(|known| known.eq_ignore_ascii_case(name)) else {
             if is_file {
                 form.file_bytes += value.len();
             }

@@ -38,6 +38,8 @@ pub struct FakeHost {
     /// Envoy shows a filter the request's headers only until the filter has let them go; asking later is an error on which
     /// the SDK panics.
     pub request_is_gone: Cell<bool>,
+    /// How many bytes of the request's body were copied.
+    pub request_bytes_read: Cell<usize>,
 }
 
 impl FakeHost {
@@ -145,11 +147,13 @@ impl Host for FakeHost {
     }
 
     fn request_body(&self) -> Vec<u8> {
-        self.request_body.borrow().clone()
+        self.request_body_start(usize::MAX)
     }
 
     fn request_body_start(&self, most: usize) -> Vec<u8> {
-        self.request_body.borrow().iter().take(most).copied().collect()
+        let body: Vec<u8> = self.request_body.borrow().iter().take(most).copied().collect();
+        self.request_bytes_read.set(self.request_bytes_read.get() + body.len());
+        body
     }
 
     fn set_request_body(&self, body: &[u8]) {

@@ -414,3 +414,36 @@ fn a_word_for_unsupported_fields_is_known_or_refused() {
         assert_eq!(kept.is_some(), flow == Flow::Continue, "{word}");
     }
 }
+
+#[test]
+fn a_body_in_frames_of_one_byte_was_copied_for_each() {
+    const FRAMES: usize = 20_000;
+    for kind in ["image/png", "multipart/form-data; boundary=b"] {
+        let host = FakeHost::request("POST", "/v1/audio/transcriptions", &[("content-type", kind)]);
+        let mut select = select("");
+        select.on_request_headers(&host, false);
+        for _ in 0..FRAMES {
+            host.request_body.borrow_mut().push(b' ');
+            assert_eq!(select.on_request_body(&host, false), Flow::Hold);
+        }
+        assert!(host.request_bytes_read.get() < FRAMES * 1100, "{kind}: {}", host.request_bytes_read.get());
+    }
+}
+
+#[test]
+fn a_compressed_file_is_refused_as_other_bodies_are() {
+    let headers = [("content-type", "image/png"), ("content-encoding", "gzip")];
+    let host = FakeHost::request("POST", "/v1/images/edits", &headers).with_body("x");
+    assert_eq!(host.run_request(&mut select("")), Flow::Answered);
+    assert_eq!(host.status(), Some(400));
+}
+
+#[test]
+fn upstream_json_that_is_called_a_form_was_not_renamed() {
+    let headers = [("content-type", "multipart/form-data; boundary=b")];
+    for body in [r#"{"model":"chat","input":"x"}"#, FORM] {
+        let host = FakeHost::request("POST", "/v1/moderations", &headers).with_body(body);
+        host.run_request(&mut select(r#"{"upstream":{"base_path":"/v1","model":"gpt-4o"}}"#));
+        assert!(host.body().contains("gpt-4o") && !host.body().contains("chat"), "{}", host.body());
+    }
+}
